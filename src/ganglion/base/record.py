@@ -1,0 +1,55 @@
+"""The record of a training run: everything that a verdict, a figure or a report may look at."""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+
+@dataclass
+class TrainingRecord:
+    """What happened in one training run, as plain numbers that go through JSON unchanged.
+
+    * ``task``: ``"binary"``, ``"multiclass"``, ``"regression"`` or ``None`` for a loop of your own.
+    * ``settings``: the hyper-parameters in force (``lr``, ``batch_size``, ``dropout`` ...).
+    * ``plan``: how it was computed (device, threads, precision, fused or autograd, torch version).
+    * ``history``: a row per epoch: ``epoch`` (from 1), ``step`` (so far), ``seconds`` (so far), ``lr``,
+      ``loss`` (mean over the epoch's examples), ``grad_norm`` (mean over steps, before clipping),
+      ``grad_norm_max``, ``clipped`` (share of steps), and with a validation part ``val_loss`` and
+      ``val_score`` (accuracy or R^2; higher is better). Several phases add ``loss_<phase>``.
+    * ``layers``: a row per watched moment and layer: ``step``, ``epoch``, ``layer`` (its name in the module),
+      ``kind`` (class name), ``index`` (0 = nearest to the input), ``weight_norm``, ``grad_norm``,
+      ``update_ratio`` (|update| / |weight|), and for layers followed by an activation: ``activation``,
+      ``mean``, ``std``, ``dead`` (share of units that are 0 for every watched example), ``saturated``
+      (share of outputs within 1 % of a bound).
+    * ``data``: facts of the data as the network saw them: ``n_rows``, ``n_train``, ``n_validation``,
+      ``n_columns``, ``n_features``, ``n_parameters``, ``classes`` (label -> count), ``scales`` (column ->
+      ``{"mean", "std", "min", "max"}`` of the network's input), ``duplicates`` (share of rows),
+      ``single_column_scores`` (column -> score of that column alone, 0.5..1 AUC or 0..1 R^2).
+    * ``scores``: ``{"train": {...}, "validation": {...}}`` at the kept weights, in evaluation mode; keys
+      ``loss``, ``score``, and for classes ``accuracy``, ``balanced_accuracy``.
+    * ``baselines``: name (``dummy``, ``linear``, ``trees``) -> the same score keys on the same validation part.
+    * ``non_finite``: ``None`` or ``{"epoch", "step", "phase", "layer", "quantity", "cause"}``.
+    * ``stopped``: why it ended: ``"epochs"``, ``"early"``, ``"time"``, ``"interrupt"``, ``"non_finite"``.
+    """
+
+    task: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    plan: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    layers: list[dict[str, Any]] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    baselines: dict[str, dict[str, float]] = field(default_factory=dict)
+    non_finite: dict[str, Any] | None = None
+    stopped: str = "epochs"
+    best_epoch: int | None = None
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as nested plain containers (for JSON)."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "TrainingRecord":
+        """The record from ``to_dict``; keys of a later version are left out."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{k: v for k, v in values.items() if k in known})
