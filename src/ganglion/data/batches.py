@@ -1,0 +1,105 @@
+"""Batches: where the loop gets its data from, always with the same face.
+
+    epoch(seed, epoch, start=0)   yields dicts of tensors from batch number ``start`` on
+    size(batch)                   how many examples a batch counts as
+    state_dict / load_state_dict  what must survive a kill (nothing, where order is a pure function)
+    feedback(step)                what a step says back (replay priorities)
+
+The order is a pure function of (seed, epoch), so a resumed run needs only a batch number.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganglion.base.errors import DataError
+
+GATHER_ALL_BELOW = 256 * 2**20  # bytes; a shuffled copy of more than this would crowd the device
+
+
+def order(seed: int, epoch: int, n: int) -> Tensor:
+    """The order of ``n`` examples in an epoch: a permutation from ``(seed, epoch)`` alone, shape (n,)."""
+    return torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(n))
+
+
+class ResidentBatches:
+    """Tensors that live on the device and are sliced there: one gather an epoch, then views.
+
+    Arguments:
+        tensors: name -> tensor, all with the same first dimension n.
+        batch_size: examples per batch; the last batch may be smaller.
+        shuffle: a new order each epoch, from (seed, epoch).
+        members: seeds of networks that train as one; batches then have shape (members, batch, ...).
+
+    Raises ``DataError`` if the tensors differ in length or are empty.
+
+    >>> batches = ResidentBatches({"x": torch.arange(5.0)}, batch_size=2, shuffle=False)
+    >>> [b["x"].tolist() for b in batches.epoch(0, 0)]
+    [[0.0, 1.0], [2.0, 3.0], [4.0]]
+    """
+
+    def __init__(
+        self,
+        tensors: dict[str, Tensor],
+        batch_size: int,
+        *,
+        shuffle: bool = True,
+        members: tuple[int, ...] | None = None,
+    ) -> None:
+        lengths = {name: len(t) for name, t in tensors.items()}
+        if len(set(lengths.values())) != 1 or 0 in lengths.values():
+            raise DataError(f"batches need tensors of one length above 0, got {lengths}; check X and y.")
+        self.tensors, self.batch_size, self.shuffle, self.members = tensors, batch_size, shuffle, members
+        self.n = next(iter(lengths.values()))
+
+    def __len__(self) -> int:
+        """The number of batches in an epoch."""
+        return -(-self.n // self.batch_size)
+
+    def size(self, batch: dict[str, Any]) -> int:
+        """How many examples the batch holds (for each member, where there are members)."""
+        first = next(iter(batch.values()))
+        return first.shape[1] if self.members else len(first)
+
+    def epoch(self, seed: int, epoch: int, start: int = 0) -> Iterator[dict[str, Tensor]]:
+        """The batches of one epoch, from batch number ``start`` on."""
+        indices = self._indices(seed, epoch)
+        stops = range(start * self.batch_size, self.n, self.batch_size)
+        if indices is None or self._bytes() <= GATHER_ALL_BELOW:
+            whole = self.tensors if indices is None else {k: t[indices] for k, t in self.tensors.items()}
+            yield from self._slices(whole, stops)
+            return
+        for i in stops:
+            cut = indices[..., i : i + self.batch_size]
+            yield {k: t[cut] for k, t in self.tensors.items()}
+
+    def _slices(self, whole: dict[str, Tensor], stops: range) -> Iterator[dict[str, Tensor]]:
+        names, size = list(whole), self.batch_size
+        parts = [t.split(size, dim=1 if self.members else 0) for t in whole.values()]
+        for i in stops:
+            yield dict(zip(names, (p[i // size] for p in parts)))
+
+    def _indices(self, seed: int, epoch: int) -> Tensor | None:
+        if not self.shuffle:
+            return None
+        device = next(iter(self.tensors.values())).device
+        if self.members:
+            return torch.stack([order(member, epoch, self.n) for member in self.members]).to(device)
+        return order(seed, epoch, self.n).to(device)
+
+    def _bytes(self) -> int:
+        copies = len(self.members or (0,))
+        return copies * sum(t.numel() * t.element_size() for t in self.tensors.values())
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Nothing: the order is a pure function of (seed, epoch)."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Nothing to restore."""
+
+    def feedback(self, step: Any) -> None:
+        """Resident data does not listen."""
