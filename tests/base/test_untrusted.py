@@ -1,0 +1,50 @@
+"""JSON and arrays from a stranger: equal to what the libraries read, and bounded before they are read."""
+
+import resource
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+from safetensors.numpy import load as safetensors_load
+
+from ganglion.base import untrusted
+from ganglion.base.errors import ModelFileError
+
+
+@pytest.mark.parametrize("name", sorted(untrusted.DTYPES))
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 0, 4), (2, 3, 4)])
+def test_every_dtype_and_shape_equals_the_library(name: str, shape: tuple[int, ...]) -> None:
+    values = np.random.default_rng(1).integers(0, 2, (2, *shape)).astype(untrusted.DTYPES[name])
+    raw = untrusted.dump_arrays({"a": values[0], "b": values[1].T}, "test")
+    ours, theirs = untrusted.load_arrays(bytearray(raw), "test"), safetensors_load(raw)
+    for key in ("a", "b"):
+        np.testing.assert_array_equal(ours[key], theirs[key], strict=True)
+        assert ours[key].flags.writeable
+        assert ours[key].flags.aligned
+
+
+def test_special_numbers_and_numpy_scalars_are_plain_values() -> None:
+    value = {
+        "a": [np.float32(0.5), float("-inf")],
+        "b": {"n": np.int64(3), "yes": np.bool_(True)},
+        "c": (1, None),
+    }
+    back = untrusted.load_json(untrusted.dump_json(value, "card"), "card")
+    assert back == {"a": [0.5, float("-inf")], "b": {"n": 3, "yes": True}, "c": [1, None]}
+    assert np.isnan(untrusted.load_json(untrusted.dump_json({"x": float("nan")}, "card"), "card")["x"])
+
+
+def test_the_widest_json_stays_bounded() -> None:
+    """What is over the limit costs nothing; what is just under it stays within a known bound."""
+    wide = b'{"a":[' + b'{"b":1},' * 900_000 + b"1]}"
+    for raw in (wide + b'"' * 2_000_000, b" " * (untrusted.MAX_JSON_BYTES + 1)):
+        tracemalloc.start()
+        with pytest.raises(ModelFileError, match="longer than any"):
+            untrusted.load_json(raw, "card")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+        tracemalloc.stop()
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    untrusted.load_json(wide, "card")
+    assert time.perf_counter() - start < 5.0
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 600 << 10  # kilobytes
