@@ -1,0 +1,21 @@
+"""Figures: every function takes Axes and returns them; nothing touches pyplot or opens a window."""
+
+from ganglion.plot.calibration import plot_calibration
+from ganglion.plot.confusion import plot_confusion
+from ganglion.plot.history import plot_history
+from ganglion.plot.importance import plot_importance
+from ganglion.plot.layers import plot_layers
+from ganglion.plot.residuals import plot_residuals
+from ganglion.plot.scores import plot_scores
+from ganglion.plot.svg import to_svg
+
+__all__ = [
+    "plot_calibration",
+    "plot_confusion",
+    "plot_history",
+    "plot_importance",
+    "plot_layers",
+    "plot_residuals",
+    "plot_scores",
+    "to_svg",
+]

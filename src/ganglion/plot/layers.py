@@ -1,0 +1,79 @@
+"""Does the learning signal reach every layer?"""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from numpy.typing import NDArray
+
+from ganglion.base.record import TrainingRecord
+from ganglion.plot.style import INK, SERIES, SIZE, new_axes, nothing, quiet
+from ganglion.plot.text import label, without_math
+
+
+def plot_layers(record: TrainingRecord, ax: Axes | None = None, *, quantity: str = "grad_norm") -> Axes:
+    """Draw a quantity of every layer over time, on a logarithmic axis.
+
+    Up to four layers have a colour each; of more the first, the last and two between are named and the others
+    drawn faintly. Lines that lie far apart mean that some layers learn and others do not.
+
+    Arguments: ``record`` with ``layers`` rows; ``quantity`` ``"grad_norm"``, ``"update_ratio"``,
+    ``"weight_norm"``, ``"dead"`` or ``"saturated"``. Returns the axes.
+
+    >>> rows = [{"layer": "0", "index": 0, "epoch": e, "step": e, "grad_norm": 1 / e} for e in (1, 2)]
+    >>> plot_layers(TrainingRecord(layers=rows)).get_yscale()
+    'log'
+    """
+    ax = new_axes() if ax is None else ax
+    lines = _lines(record.layers, quantity)
+    if not lines:
+        return nothing(ax, "no layer was watched")
+    share = quantity in ("dead", "saturated")
+    named = np.unique(np.linspace(0, len(lines) - 1, min(4, len(lines))).round().astype(int)).tolist()
+    for place, (name, steps, values) in enumerate(lines):
+        values = values if share else np.maximum(values, 1e-12)
+        if place in named:
+            colour = SERIES[named.index(place)]
+            ax.plot(steps, values, color=colour, linewidth=1.8, label=label(name, 18),
+                    marker="o" if len(steps) <= 12 else "", markersize=3.5)  # fmt: skip
+        else:
+            ax.plot(steps, values, color=INK, linewidth=0.9, alpha=0.3)
+    quiet(ax, x="step", y=_WORDS.get(quantity, quantity.replace("_", " ")))
+    if share:
+        ax.set_ylim(-0.03, 1.03)
+    else:
+        ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(numticks=6))
+        ax.yaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    legend = ax.legend(frameon=False, fontsize=SIZE - 0.5, labelcolor="linecolor", handlelength=1.4,
+                       title="from input to output", title_fontsize=SIZE - 1,
+                       ncols=2 if len(named) > 2 else 1, loc="lower left", bbox_to_anchor=(0, 1))  # fmt: skip
+    legend.get_title().set_color(INK)
+    without_math(*legend.get_texts())
+    return ax
+
+
+_WORDS = {
+    "grad_norm": "gradient norm",
+    "update_ratio": "change per step / weight",
+    "weight_norm": "weight norm",
+    "dead": "share of dead units",
+    "saturated": "share of saturated outputs",
+}
+
+
+def _lines(rows: list[dict[str, Any]], quantity: str) -> list[tuple[str, NDArray, NDArray]]:
+    """Name, steps and values of every layer that has the quantity, from the input to the output."""
+    found: dict[tuple[int, str], list[tuple[float, float]]] = {}
+    for row in rows:
+        value = row.get(quantity)
+        if value is not None and np.isfinite(value):
+            key = (int(row.get("index", 0)), str(row.get("layer", "")))
+            found.setdefault(key, []).append((float(row.get("step", row.get("epoch", 0))), float(value)))
+    lines = []
+    for (_, name), points in sorted(found.items()):
+        steps, values = np.array(sorted(points)).T
+        lines.append((name, steps, values))
+    return lines

@@ -1,0 +1,45 @@
+"""A network's score beside the baselines', with how sure each number is."""
+
+from collections.abc import Mapping
+
+from matplotlib.axes import Axes
+
+from ganglion.plot.style import BLUE, GREY, INK, SIZE, new_axes, note, nothing, quiet, short, short_numbers
+from ganglion.plot.text import label, without_math
+
+
+def plot_scores(
+    scores: Mapping[str, float],
+    intervals: Mapping[str, tuple[float, float]] | None = None,
+    ax: Axes | None = None,
+    *,
+    metric: str = "score",
+    own: str | None = None,
+) -> Axes:
+    """Draw a dot per model and a line for its interval; the first model (or ``own``) stands out.
+
+    Arguments: ``scores`` model -> score, from the top down; ``intervals`` model -> (low, high); ``metric``
+    the word under the axis. Returns the axes.
+
+    >>> plot_scores({"network": 0.9, "dummy": 0.5}, {"network": (0.88, 0.92)}).get_xlabel()
+    'score'
+    """
+    ax = new_axes(4.8, 0.8 + 0.36 * max(len(scores), 1)) if ax is None else ax
+    if not scores:
+        return nothing(ax, "no score to show")
+    own = next(iter(scores)) if own is None else own
+    places = range(len(scores) - 1, -1, -1)
+    for place, (name, value) in zip(places, scores.items()):
+        colour = BLUE if name == own else GREY
+        low, high = (intervals or {}).get(name, (value, value))
+        ax.plot([low, high], [place, place], color=colour, linewidth=3, alpha=0.45, solid_capstyle="round")
+        ax.plot([value], [place], "o", color=colour, markersize=7)
+        note(ax, 1.02, place, short(float(f"{value:.3g}")), va="center", transform=ax.get_yaxis_transform(),
+             color=INK, fontweight="bold" if name == own else "normal")  # fmt: skip
+    quiet(ax, grid="x", x=metric)
+    ax.set_yticks(list(places), [label(name) for name in scores], fontsize=SIZE)
+    without_math(*ax.get_yticklabels())
+    short_numbers(ax, "x")
+    ax.locator_params(axis="x", nbins=5)
+    ax.set_ylim(-0.6, len(scores) - 0.4)
+    return ax
