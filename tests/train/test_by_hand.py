@@ -1,0 +1,72 @@
+"""The backward pass written by hand against autograd, alone and through the loop."""
+
+import copy
+
+import pytest
+import torch
+
+from ganglion.data.batches import ResidentBatches
+from ganglion.models.mlp import MLP
+from ganglion.nn.activations import ACTIVATIONS
+from ganglion.objectives.losses import CLASS_LOSSES, VALUE_LOSSES, loss_named
+from ganglion.objectives.supervised import Supervised, SupervisedByHand, goes_by_hand
+from ganglion.optim.flat import Flat, FlatAdamW
+from ganglion.train.clip import Clip
+from ganglion.train.loop import fit
+
+
+def problem(n, loss, cardinalities=()):
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(n, 4, generator=g, dtype=torch.float64)
+    codes = [torch.randint(0, k, (n, 1), generator=g).double() for k in cardinalities]
+    x = torch.cat([x, *codes], 1)
+    y = torch.randint(0, 3, (n,), generator=g) if loss in CLASS_LOSSES else torch.randn(n, 3, generator=g).double()
+    return x, y
+
+
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+@pytest.mark.parametrize("loss", sorted(CLASS_LOSSES | VALUE_LOSSES))
+@pytest.mark.parametrize("weighted", [False, True])
+def test_gradients_equal_autograd(activation, loss, weighted):
+    torch.manual_seed(1)
+    x, y = problem(17, loss, (5,))
+    net = MLP(4, (5,), (7, 6), 3, activation=activation, init="glorot").double()
+    options = {"smoothing": 0.1} if loss == "cross_entropy" else {}
+    wanted = loss_named(loss, **options)
+    assert goes_by_hand(net, wanted)
+    batch = {"x": x, "y": y} | ({"weight": torch.rand(17).double()} if weighted else {})
+    by_hand, auto = copy.deepcopy(net), copy.deepcopy(net)
+    flat = Flat(by_hand)
+    total_a, step_a = Supervised(auto, wanted).gradients(batch, "train", 17)
+    total_h, step_h = SupervisedByHand(by_hand, wanted, flat=flat).gradients(batch, "train", 17)
+    assert torch.allclose(total_a, total_h, atol=1e-12)
+    assert torch.allclose(step_a.loss, step_h.loss, atol=1e-12)
+    for a, h in zip(auto.parameters(), by_hand.parameters()):
+        assert torch.allclose(a.grad, h.grad, atol=1e-12), activation
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_a_run_on_a_flat_buffer_equals_autograd_with_adamw(dropout, accumulate):
+    x, y = problem(64, "cross_entropy", (4,))
+    ends = []
+    for by_hand in (False, True):
+        torch.manual_seed(2)
+        net = MLP(4, (4,), (8, 8), 3, dropout=dropout, init="he").double()
+        if by_hand:
+            flat = Flat(net)
+            objective = SupervisedByHand(net, loss_named("cross_entropy"), l1=1e-3, flat=flat)
+            optimizer = FlatAdamW(flat, lr=1e-2, weight_decay=0.1)
+        else:
+            objective = Supervised(net, loss_named("cross_entropy"), l1=1e-3)
+            groups = [
+                {"params": [p for p in net.parameters() if p.dim() > 1], "weight_decay": 0.1},
+                {"params": [p for p in net.parameters() if p.dim() == 1], "weight_decay": 0.0},
+            ]
+            optimizer = torch.optim.AdamW(groups, lr=1e-2)
+        batches = ResidentBatches({"x": x, "y": y, "weight": torch.linspace(0.5, 1.5, 64).double()}, 8)
+        fit(objective, batches, optimizers={"train": optimizer}, epochs=4, clip=Clip(norm=0.5), accumulate=accumulate)
+        if by_hand:
+            flat.release()
+        ends.append(torch.cat([p.detach().ravel() for p in net.parameters()]))
+    assert (ends[0] - ends[1]).abs().max() < 1e-10
