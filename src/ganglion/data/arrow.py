@@ -72,8 +72,8 @@ def _text(array: pa.Array, name: str) -> pa.Array:
         return array.cast(TEXT)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise DataError(
-            f"column {name!r} holds {_short(array.type)} values that are not text, but numbers, words or dates "
-            "are expected: convert the column, or leave it out."
+            f"column {name!r} holds {_short(array.type)} values that are not text, but numbers, words "
+            "or dates are expected: convert the column, or leave it out."
         ) from None
 
 

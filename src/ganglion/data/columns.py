@@ -49,7 +49,8 @@ class Frame:
         self.matrix = matrix
         self.named = named
         self.notes = list(notes)
-        if len(set(self.names)) < len(self.names):
+        self._where = {name: i for i, name in enumerate(self.names)}
+        if len(self._where) < len(self.names):
             raise DataError(_duplicate(self.names))
         if columns is not None and len({len(c) for c in columns}) > 1:
             sizes = ", ".join(f"{n!r} {len(c)}" for n, c in list(zip(self.names, columns))[:5])
@@ -79,10 +80,9 @@ class Frame:
 
     def index(self, name: str) -> int:
         """The position of a column; a ``DataError`` names the nearest one."""
-        try:
-            return self.names.index(name)
-        except ValueError:
-            raise DataError(missing_column(name, self.names)) from None
+        if name not in self._where:
+            raise DataError(missing_column(name, self.names))
+        return self._where[name]
 
     def take(self, rows: np.ndarray) -> "Frame":
         """The table of these rows (positions or a boolean mask)."""
@@ -97,15 +97,15 @@ class Frame:
         """The table of these columns, in this order."""
         if list(names) == self.names:
             return self
-        where = {name: i for i, name in enumerate(self.names)}
-        for name in names:
-            if name not in where:
-                raise DataError(missing_column(name, self.names))
-        kept = [where[name] for name in names]
+        kept = [self.index(name) for name in names]
         if self.matrix is not None:
             return Frame(names, matrix=self.matrix[:, kept], named=self.named, notes=self.notes)
         stored = self.columns or []
         return Frame(names, [stored[i] for i in kept], named=self.named, notes=self.notes)
+
+    def renamed(self, names: Sequence[str]) -> "Frame":
+        """The same columns under other names."""
+        return Frame(names, self.columns, self.matrix, named=self.named, notes=self.notes)
 
     def drop(self, names: Iterable[str]) -> "Frame":
         """The table without these columns."""

@@ -128,9 +128,10 @@ def _ragged(content: bytes, name: str, delimiter: str, width: int, problem: str)
         return f"{name!r} cannot be read as a table ({problem.splitlines()[0][:120]}): check its rows."
     others = f" ({bad:,} such rows)" if bad > 1 else ""
     quote = " or close the quote" if content.count(b'"') % 2 else ""
+    separator = DELIMITERS.get(delimiter, repr(delimiter))
     return (
-        f"{width} cells separated by {DELIMITERS.get(delimiter, delimiter)} are expected in each row of {name!r}, "
-        f"but line {first[0]} has {first[1]}{others}: mend that row{quote}, or quote cells that hold the delimiter."
+        f"{width} cells separated by {separator} are expected in each row of {name!r}, but line {first[0]} "
+        f"has {first[1]}{others}: mend that row{quote}, or quote cells that hold the delimiter."
     )
 
 

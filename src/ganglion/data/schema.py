@@ -23,6 +23,9 @@ from ganglion.data.columns import Frame, as_text, is_text
 KINDS = ("number", "category", "boolean", "date", "constant", "identifier", "text", "empty")
 USED = ("number", "category", "boolean", "date")
 
+LARGEST = 1e150
+"""Numbers beyond this have no square in float64, so they count as infinite."""
+
 _ID_NAME = re.compile(r"(^|[\s_.-])(id|uid|uuid|guid|key|index|idx|rownum|row_?id)$|[a-z](Id|ID|UUID)$", re.I)
 _TRUTH = [("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t")]
 
@@ -124,7 +127,7 @@ def _number_columns(names: list[str], matrix: np.ndarray, counts: np.ndarray) ->
 
 
 def _number_column(name: str, missing: float, mean: float, std: float, low: float, high: float) -> Column:
-    if np.isinf(low) or np.isinf(high):
+    if low < -LARGEST or high > LARGEST:
         raise DataError(infinite(name))
     if np.isnan(low):
         return Column(name, "empty", 1.0, note="all its cells are missing")
@@ -217,7 +220,7 @@ def _left_out(name: str, found: Words, counts: np.ndarray, missing: float) -> Co
     n_cells, n_unique = found.counts(counts).sum(), len(found.values)
     if n_unique < 20 or n_unique < 0.5 * n_cells:
         return None
-    sample = [word for word in found.values.slice(0, 300).to_pylist()]
+    sample = found.values.slice(0, 300).to_pylist()
     spaces = np.mean([word.count(" ") for word in sample])
     length = np.mean([len(word) for word in sample])
     if spaces >= 2 and length >= 15:
@@ -284,3 +287,25 @@ def numbers_of(frame: Frame, column: Column) -> np.ndarray:
     if column.kind == "date":
         return found.spread(days(parse_dates(found.values, column.form)), np.nan)
     return found.spread(parse_numbers(found.values, column.form), np.nan)
+
+
+def describe(schema: list[Column], n_rows: float) -> str:
+    """A few words on a table for the line that announces a run, such as "8 categorical, 6,465 missing".
+
+    Args:
+        schema: from ``infer_schema``.
+        n_rows: rows (or their weight) that it was inferred from.
+
+    Example:
+        >>> describe([Column("a", "number", missing=0.5), Column("b", "category")], 10)
+        '1 categorical, 5 missing'
+    """
+    groups = {
+        "categorical": sum(column.kind in ("category", "boolean") for column in schema),
+        "dates" if sum(c.kind == "date" for c in schema) > 1 else "date": sum(
+            c.kind == "date" for c in schema
+        ),
+        "missing": sum(round(column.missing * n_rows) for column in schema if column.used),
+        "left out": sum(not column.used for column in schema),
+    }
+    return ", ".join(f"{count:,} {what}" for what, count in groups.items() if count) or "all numbers"

@@ -217,8 +217,8 @@ def _check_classes(classes: list[Any], n: int) -> None:
         )
     if len(classes) > 50 and len(classes) > 0.5 * n:
         raise DataError(
-            f"labels that repeat are expected, but the target has {len(classes):,} different ones in {n:,} rows: "
-            "it looks like an identifier or free text, so choose another column."
+            f"labels that repeat are expected, but the target has {len(classes):,} different ones in {n:,} "
+            "rows: it looks like an identifier or free text, so choose another column."
         )
 
 
