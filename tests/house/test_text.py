@@ -20,7 +20,7 @@ PRIVATE = {
         r"|https?://(?:10|192\.168|172\.(?:1[6-9]|2\d|3[01]))\.[\d.]+"
     ),
     "a package index that is not public": re.compile(
-        r"index-url[= ]+(?!https://(?:pypi\.org|download\.pytorch\.org)/)\S+|trusted-host"
+        r"index-url[= ]+(?!https://(?:pypi\.org|download\.pytorch\.org)/)\S+|trusted-h[o]st"
     ),
 }
 
@@ -103,7 +103,7 @@ def test_committed_text_names_no_private_place() -> None:
     [
         ("see https://pypi.org/simple and docs/home/page.md", 0),
         ("pip install torch --index-url https://download.pytorch.org/whl/cpu", 0),
-        ("pip install torch --index-url https://packages.example.com/simple", 1),
+        ("pip install torch --{}-url https://packages.example.com/simple".format("index"), 1),
         ("open('/{}/someone/x')".format("home"), 1),
         ("data in /{}/shared/x".format("work"), 1),
         ("http://registry.{}/x".format("internal"), 1),
