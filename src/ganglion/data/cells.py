@@ -1,6 +1,7 @@
 """What the text in a cell means: a missing marker, a number, a date or a word."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -49,7 +50,7 @@ class Words:
     values: pa.Array
     codes: np.ndarray
 
-    def spread(self, per_value: np.ndarray, missing: float) -> np.ndarray:
+    def spread(self, per_value: np.ndarray, missing: Any) -> np.ndarray:
         """The row values (n,) of something known per distinct cell (k,)."""
         return np.append(per_value, np.asarray(missing, per_value.dtype))[self.codes]
 

@@ -73,9 +73,8 @@ def _of_number(frame: Frame, column: Column) -> list[str]:
 def _of_gaps(column: Column, missing: float, n_rows: int) -> list[str]:
     noise = 4.0 * np.sqrt(max(column.missing * (1 - column.missing), 0.01) / n_rows)
     if n_rows >= MIN_ROWS and missing - column.missing > max(0.1, noise):
-        return [
-            f"column {column.name!r} is missing in {missing:.0%} of the rows, {column.missing:.0%} in training"
-        ]
+        shares = f"{missing:.0%} of the rows, {column.missing:.0%} in training"
+        return [f"column {column.name!r} is missing in {shares}"]
     return []
 
 
@@ -89,9 +88,8 @@ def _of_category(frame: Frame, column: Column) -> list[str]:
         kinds = np.unique(met.codes[unseen])
         shown = ", ".join(repr(met.values[int(k)].as_py()[:40]) for k in kinds[:3])
         more = f" and {len(kinds) - 3} more" if len(kinds) > 3 else ""
-        found.append(
-            f"column {column.name!r} holds {shown}{more} in {int(unseen.sum()):,} rows, never seen in training"
-        )
+        rows = f"{int(unseen.sum()):,} rows"
+        found.append(f"column {column.name!r} holds {shown}{more} in {rows}, never seen in training")
     known = code[code > 0]
     if len(known) >= MIN_ROWS and not unseen.mean() > DISTANCE:
         shares = np.bincount(known - 1, minlength=len(column.levels)) / len(known)

@@ -16,7 +16,7 @@ MAX_LEVELS = 10_000
 
 
 def choose(method: str, n_levels: int, max_onehot: int) -> str:
-    """How a category of this many levels is encoded: ``"sign"``, ``"onehot"``, ``"ordinal"``, ``"embedding"``.
+    """How a category is encoded: ``"sign"``, ``"onehot"``, ``"ordinal"`` or ``"embedding"``.
 
     Two levels or fewer are one column of -1 and 1 whatever the method; ``auto`` is one-hot up to
     ``max_onehot`` levels and an embedding beyond.
@@ -33,7 +33,7 @@ def choose(method: str, n_levels: int, max_onehot: int) -> str:
 
 
 def kept_levels(column: Column, rows: float, method: str) -> list[str]:
-    """The levels that get a code: all, or for an embedding those met at least twice, the most frequent 10,000.
+    """The levels that get a code: all, or for an embedding those met twice; the 10,000 most frequent.
 
     Args:
         column: with ``levels`` and ``shares``.

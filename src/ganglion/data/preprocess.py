@@ -25,7 +25,8 @@ class TablePreprocessor:
         indicators: add a 0/1 column for each number or date that has gaps in training.
         encode: ``"auto"`` (one-hot up to ``max_onehot`` levels, embedding beyond), ``"onehot"``,
             ``"ordinal"`` or ``"embedding"``; two levels are always one column of -1 and 1.
-        scale: ``"auto"`` (see ``Scaler``), ``"none"``, ``"standard"``, ``"robust"``, ``"minmax"``, ``"quantile"``.
+        scale: ``"auto"`` (see ``Scaler``), ``"none"``, ``"standard"``, ``"robust"``, ``"minmax"`` or
+            ``"quantile"``.
         max_onehot: most levels that ``"auto"`` one-hot encodes.
         integer_levels: whole-number columns with at most this many values become categories.
         neighbors: rows that ``"knn"`` averages.
@@ -181,7 +182,7 @@ class TablePreprocessor:
         with np.errstate(over="ignore"):
             out[:, :width] = self.scaler_.transform(self.imputer_.transform(block))
         if self.scale != "auto":
-            _refuse_infinite(out[:, :width], self.names_out_)
+            _refuse_infinite(out[:, :width], self.names_out_, float(np.finfo(np.float32).max))
         for column in self._dates:
             out[:, width : width + 6] = dates.turning_parts(numbers_of(frame, column))
             width += 6
@@ -203,8 +204,8 @@ class TablePreprocessor:
             return frame
         if len(frame.names) != self.n_features_in_:
             raise DataError(
-                f"X has {len(frame.names)} features, but TablePreprocessor is expecting {self.n_features_in_} "
-                "features as input: give the columns of fit."
+                f"X has {len(frame.names)} features, but TablePreprocessor is expecting "
+                f"{self.n_features_in_} features as input: give the columns of fit."
             )
         return frame.renamed(self.names_in_)
 
@@ -332,9 +333,9 @@ def _checked_weights(sample_weight: Any, n_rows: int) -> np.ndarray | None:
     return weights
 
 
-def _refuse_infinite(block: np.ndarray, names: list[str]) -> None:
+def _refuse_infinite(block: np.ndarray, names: list[str], largest: float = LARGEST) -> None:
     if block.size:
         high, low = np.fmax.reduce(block, axis=0), np.fmin.reduce(block, axis=0)
-        bad = np.flatnonzero((high > LARGEST) | (low < -LARGEST))
+        bad = np.flatnonzero((high > largest) | (low < -largest))
         if len(bad):
             raise DataError(infinite(names[bad[0]] if bad[0] < len(names) else "date"))

@@ -39,11 +39,11 @@ def read_table(
         DataError: what is wrong, in one sentence with the line or column where it is known.
 
     Example:
-        >>> import tempfile, os
+        >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     name = os.path.join(folder, "t.csv")
-        ...     _ = open(name, "w").write("age,job\\n30,cook\\n41,nurse\\n")
-        ...     read_table(name).column("age").tolist()
+        ...     file = Path(folder) / "t.csv"
+        ...     _ = file.write_text("age,job\\n30,cook\\n41,nurse\\n")
+        ...     read_table(file).column("age").tolist()
         [30.0, 41.0]
     """
     if "\0" in str(path):
