@@ -219,32 +219,32 @@ def not_a_boolean(rng: Random) -> bytes:
 
 def strange_member(rng: Random) -> bytes:
     """One member too many: escapes, absolute names, folders, links, code, doubles."""
-    link = zipfile.ZipInfo(rng.choice([WEIGHTS, "link"]))
+    link = zipfile.ZipInfo("link")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
-    device = zipfile.ZipInfo("card.json")
-    device.external_attr = (rng.choice([stat.S_IFCHR, stat.S_IFIFO, stat.S_IFDIR]) | 0o600) << 16
-    names: list[str | zipfile.ZipInfo] = [
-        "../escape.json",
-        "../" * 9 + "etc/cron.d/x",
-        "/etc/passwd",
-        "C:\\evil.exe",
-        "..\\evil",
-        "folder/",
-        "module.py",
-        "weights.pkl",
-        "config.json\0.py",
-        "CONFIG.JSON",
-        "é" * 40,
-        "",
-        link,
-        device,
-    ]
-    extra = rng.choice(names)
+    escapes = ["../escape.json", "../" * 9 + "etc/cron.d/x", "/etc/passwd", "C:\\evil.exe", "..\\evil"]
+    others = ["folder/", "module.py", "weights.pkl", "config.json\0.py", "CONFIG.JSON", "é" * 40, "", link]
+    extra: str | zipfile.ZipInfo = rng.choice([*escapes, *others])
     parts: list[tuple[str | zipfile.ZipInfo, bytes]] = list(members().items())
-    if isinstance(extra, zipfile.ZipInfo) and rng.random() < 0.7:  # in the place of a proper member
-        parts = [(name, raw) for name, raw in parts if name != extra.filename]
     parts.insert(rng.randrange(len(parts)), (extra, b"/etc/passwd"))
     return packed(parts)
+
+
+def special_member(rng: Random) -> bytes:
+    """A proper member with its proper content, marked as a link, folder or device."""
+    parts = dict(members())
+    member = zipfile.ZipInfo(rng.choice(MEMBERS))
+    kind = rng.choice([stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO, stat.S_IFDIR])
+    member.external_attr = (kind | 0o600) << 16
+    return packed([(member if name == member.filename else name, raw) for name, raw in parts.items()])
+
+
+def lying_sizes(rng: Random) -> bytes:
+    """Both sizes of a member in the directory, large and equal, as for a stored one."""
+    raw = bytearray(GOOD)
+    at = rng.choice(places(b"PK\1\2"))
+    size = struct.pack("<I", rng.choice([1 << 30, (1 << 32) - 2, 40_000]))
+    raw[at + 20 : at + 28] = size + size
+    return bytes(raw)
 
 
 def missing_member(rng: Random) -> bytes:
@@ -331,7 +331,7 @@ def long_directory(rng: Random) -> bytes:
     """A directory with tens of thousands of entries, which cost far more memory than bytes."""
     at = places(b"PK\1\2")[0]
     entry = GOOD[at : at + 46 + len(CONFIG)]
-    count = rng.randint(20_000, 40_000)
+    count = rng.randint(20_000, 60_000)
     end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, count, count, count * len(entry), at, 0)
     return GOOD[:at] + entry * count + end
 
@@ -374,6 +374,8 @@ KINDS: tuple[Callable[[Random], bytes], ...] = (
     broken_arrays,
     not_a_boolean,
     strange_member,
+    special_member,
+    lying_sizes,
     missing_member,
     exchanged_members,
     bad_json,

@@ -24,6 +24,12 @@ def test_every_dtype_and_shape_equals_the_library(name: str, shape: tuple[int, .
         assert ours[key].flags.aligned
 
 
+def test_strided_and_big_endian_arrays_keep_their_values() -> None:
+    arrays = {"strided": np.arange(12.0).reshape(3, 4)[::-1, ::2], "big": np.arange(3, dtype=">f4")}
+    found = untrusted.load_arrays(bytearray(untrusted.dump_arrays(arrays, "test")), "test")
+    assert all(np.array_equal(found[name], value) for name, value in arrays.items())
+
+
 def test_special_numbers_and_numpy_scalars_are_plain_values() -> None:
     value = {
         "a": [np.float32(0.5), float("-inf")],

@@ -236,7 +236,7 @@ class _SmallReads(io.BufferedReader):
     def read(self, size: int | None = -1) -> bytes:
         if size is not None and size > LARGEST_READ:
             raise zipfile.BadZipFile("its directory is longer than that of any model file")
-        return super().read(LARGEST_READ if size is None or size < 0 else size)
+        return super().read(size)
 
 
 def _open_regular(path: str | os.PathLike[str]) -> _SmallReads:
