@@ -92,7 +92,8 @@ def duplicate_share(matrix: np.ndarray) -> float:
     if not matrix.size:
         return 0.0
     plain = np.ascontiguousarray(matrix, dtype=np.float64) + 0.0  # -0.0 becomes 0.0
-    mixers = np.random.default_rng(0).integers(1, 2**63, plain.shape[1], dtype=np.uint64) | np.uint64(1)
+    drawn = np.random.default_rng(0).integers(1, 2**63, size=(plain.shape[1],), dtype=np.uint64)
+    mixers: np.ndarray = drawn | np.uint64(1)
     keys = np.zeros(len(plain), dtype=np.uint64)
     for column, mixer in zip(plain.T, mixers):
         bits = np.ascontiguousarray(column).view(np.uint64) * mixer
