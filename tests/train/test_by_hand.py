@@ -20,7 +20,11 @@ def problem(n, loss, cardinalities=()):
     x = torch.randn(n, 4, generator=g, dtype=torch.float64)
     codes = [torch.randint(0, k, (n, 1), generator=g).double() for k in cardinalities]
     x = torch.cat([x, *codes], 1)
-    y = torch.randint(0, 3, (n,), generator=g) if loss in CLASS_LOSSES else torch.randn(n, 3, generator=g).double()
+    y = (
+        torch.randint(0, 3, (n,), generator=g)
+        if loss in CLASS_LOSSES
+        else torch.randn(n, 3, generator=g).double()
+    )
     return x, y
 
 
@@ -65,7 +69,14 @@ def test_a_run_on_a_flat_buffer_equals_autograd_with_adamw(dropout, accumulate):
             ]
             optimizer = torch.optim.AdamW(groups, lr=1e-2)
         batches = ResidentBatches({"x": x, "y": y, "weight": torch.linspace(0.5, 1.5, 64).double()}, 8)
-        fit(objective, batches, optimizers={"train": optimizer}, epochs=4, clip=Clip(norm=0.5), accumulate=accumulate)
+        fit(
+            objective,
+            batches,
+            optimizers={"train": optimizer},
+            epochs=4,
+            clip=Clip(norm=0.5),
+            accumulate=accumulate,
+        )
         if by_hand:
             flat.release()
         ends.append(torch.cat([p.detach().ravel() for p in net.parameters()]))

@@ -75,7 +75,9 @@ def test_wgan_runs_five_critic_steps_to_one_and_moves_towards_the_data():
     torch.manual_seed(0)
     objective = WassersteinToy()
     data = torch.randn(600, 2) * 0.3 + torch.tensor([2.0, -1.0])
-    optimizers = {k: torch.optim.RMSprop(objective.parameters_of(k), lr=2e-3) for k in ("critic", "generator")}
+    optimizers = {
+        k: torch.optim.RMSprop(objective.parameters_of(k), lr=2e-3) for k in ("critic", "generator")
+    }
     run = fit(objective, ResidentBatches({"x": data}, 60), optimizers=optimizers, epochs=150)
     assert objective.trail[:6] == ["critic"] * 5 + ["generator"]
     assert objective.trail.count("critic") == 5 * objective.trail.count("generator")
@@ -163,7 +165,11 @@ class DQNToy(Objective):
         with torch.no_grad():
             ahead = self.target(one_hot[batch["t"]]).amax(1)
         error = value - (batch["r"] + self.gamma * (1 - batch["d"]) * ahead)
-        return Step(nn.functional.huber_loss(error, torch.zeros_like(error), reduction="none"), value, {"error": error.detach().abs()})
+        return Step(
+            nn.functional.huber_loss(error, torch.zeros_like(error), reduction="none"),
+            value,
+            {"error": error.detach().abs()},
+        )
 
     def after_update(self, phase, lr):
         self.updates += 1
@@ -175,7 +181,12 @@ def test_dqn_learns_the_values_of_a_corridor():
     torch.manual_seed(0)
     objective = DQNToy()
     batches = Rollout(objective, steps=400)
-    fit(objective, batches, optimizers={"train": torch.optim.Adam(objective.online.parameters(), lr=5e-3)}, epochs=4)
+    fit(
+        objective,
+        batches,
+        optimizers={"train": torch.optim.Adam(objective.online.parameters(), lr=5e-3)},
+        epochs=4,
+    )
     values = objective.online(torch.eye(Corridor.n))
     assert (values.argmax(1) == 1).all()
     exact = [0.9 ** (Corridor.n - 1 - s) for s in range(Corridor.n)]
@@ -213,7 +224,10 @@ class MAMLToy(Objective):
 
 def sinusoids(n, seed):
     g = torch.Generator().manual_seed(seed)
-    amplitude, phase = torch.rand(n, 1, 1, generator=g) * 4.9 + 0.1, torch.rand(n, 1, 1, generator=g) * math.pi
+    amplitude, phase = (
+        torch.rand(n, 1, 1, generator=g) * 4.9 + 0.1,
+        torch.rand(n, 1, 1, generator=g) * math.pi,
+    )
     x, xq = (torch.rand(n, 10, 1, generator=g) * 10 - 5 for _ in range(2))
     return {"x": x, "y": amplitude * (x - phase).sin(), "xq": xq, "yq": amplitude * (xq - phase).sin()}
 
@@ -240,9 +254,15 @@ def test_maml_adapts_to_a_new_sinusoid_in_one_step():
 def test_lbfgs_reaches_the_least_squares_solution():
     torch.manual_seed(0)
     x = torch.randn(100, 3, dtype=torch.float64)
-    y = x @ torch.tensor([[1.0], [-2.0], [0.5]], dtype=torch.float64) + 0.1 * torch.randn(100, 1, dtype=torch.float64) + 3
+    y = (
+        x @ torch.tensor([[1.0], [-2.0], [0.5]], dtype=torch.float64)
+        + 0.1 * torch.randn(100, 1, dtype=torch.float64)
+        + 3
+    )
     objective = Regression(nn.Linear(3, 1).double())
-    optimizer = torch.optim.LBFGS(objective.parameters(), line_search_fn="strong_wolfe", tolerance_change=1e-14)
+    optimizer = torch.optim.LBFGS(
+        objective.parameters(), line_search_fn="strong_wolfe", tolerance_change=1e-14
+    )
     fit(objective, ResidentBatches({"x": x, "y": y}, 100), optimizers={"train": optimizer}, epochs=3)
     exact = np.linalg.lstsq(np.c_[x.numpy(), np.ones(100)], y.numpy(), rcond=None)[0].ravel()
     got = torch.cat([objective.net.weight.ravel(), objective.net.bias]).detach().numpy()
@@ -269,7 +289,12 @@ def test_eight_seeds_with_eight_rates_as_one_module_equal_eight_runs(clip):
     stacked = Regression(StackedMLP.of([start for start, _ in alone]))
     stacked.members = 8
     optimizer = VectorAdam(stacked.parameters(), lr=rates, weight_decay=0.01)
-    fit(stacked, ResidentBatches({"x": x, "y": y}, 32, members=seeds), **settings, optimizers={"train": optimizer})
+    fit(
+        stacked,
+        ResidentBatches({"x": x, "y": y}, 32, members=seeds),
+        **settings,
+        optimizers={"train": optimizer},
+    )
     for i, (_, net) in enumerate(alone):
         for a, b in zip(net.parameters(), stacked.net.member(i).parameters()):
             assert (a - b).abs().max() < 1e-6
@@ -299,7 +324,11 @@ def test_accumulated_micro_batches_equal_the_large_batch():
         objective = Regression(mlp(4, 8, 1).double())
         optimizer = torch.optim.AdamW(objective.parameters(), lr=1e-2)
         run = fit(
-            objective, ResidentBatches({"x": x, "y": y}, size), optimizers={"train": optimizer}, epochs=3, accumulate=accumulate
+            objective,
+            ResidentBatches({"x": x, "y": y}, size),
+            optimizers={"train": optimizer},
+            epochs=3,
+            accumulate=accumulate,
         )
         weights.append(torch.cat([p.detach().ravel() for p in objective.parameters()]))
         assert run.step == 12
@@ -313,8 +342,18 @@ def test_gradients_of_one_phase_never_reach_the_other_when_accumulating():
         torch.manual_seed(0)
         objective = WassersteinToy()
         noise = torch.randn(5, 2)
-        objective.generator.forward = lambda z, g=objective.generator: nn.Sequential.forward(g, z * 0 + noise[0])
-        optimizers = {k: torch.optim.SGD(objective.parameters_of(k), lr=0.05) for k in ("critic", "generator")}
-        fit(objective, ResidentBatches({"x": data}, size), optimizers=optimizers, epochs=4, accumulate=accumulate)
+        objective.generator.forward = lambda z, g=objective.generator: nn.Sequential.forward(
+            g, z * 0 + noise[0]
+        )
+        optimizers = {
+            k: torch.optim.SGD(objective.parameters_of(k), lr=0.05) for k in ("critic", "generator")
+        }
+        fit(
+            objective,
+            ResidentBatches({"x": data}, size),
+            optimizers=optimizers,
+            epochs=4,
+            accumulate=accumulate,
+        )
         ends.append(torch.cat([p.detach().ravel() for p in objective.parameters()]))
     assert (ends[0] - ends[1]).abs().max() < 1e-6

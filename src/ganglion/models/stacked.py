@@ -20,7 +20,9 @@ class StackedLinear(nn.Module):
     def __init__(self, layers: list[nn.Linear]) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.stack([layer.weight.detach() for layer in layers]))  # (m, out, in)
-        self.bias = nn.Parameter(torch.stack([layer.bias.detach() for layer in layers]).unsqueeze(1))  # (m, 1, out)
+        self.bias = nn.Parameter(
+            torch.stack([layer.bias.detach() for layer in layers]).unsqueeze(1)
+        )  # (m, 1, out)
 
     def forward(self, x: Tensor) -> Tensor:
         """(m, n, in) -> (m, n, out)."""
@@ -52,7 +54,9 @@ class StackedMLP(nn.Module):
             if isinstance(column[0], nn.Linear):
                 layers.append(StackedLinear(list(column)))
             elif any(True for _ in column[0].parameters()):
-                raise ParameterError(f"a stack takes dense layers, got {type(column[0]).__name__}; train these alone.")
+                raise ParameterError(
+                    f"a stack takes dense layers, got {type(column[0]).__name__}; train these alone."
+                )
             else:
                 layers.append(copy.deepcopy(column[0]))
         return cls(nn.Sequential(*layers), copy.deepcopy(members[0]))

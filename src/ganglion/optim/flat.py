@@ -39,6 +39,9 @@ class FlatAdamW(torch.optim.Optimizer):
     arXiv:1711.05101); what is saved is the bookkeeping around it, most of a small network's step.
     """
 
+    _step_supports_amp_scaling = True  # torch's word for: heeds ``found_inf``
+    grad_scale = found_inf = None
+
     def __init__(
         self,
         flat: Flat,
@@ -50,7 +53,11 @@ class FlatAdamW(torch.optim.Optimizer):
         super().__init__([flat.value], {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
         p = flat.value
         self.decayed = p.data[: flat.n_decayed]
-        self.state[p] = {"m": torch.zeros_like(p.data), "v": torch.zeros_like(p.data), "t": torch.zeros(())}
+        self.state[p] = {
+            "m": torch.zeros_like(p.data),
+            "v": torch.zeros_like(p.data),
+            "t": torch.zeros((), device=p.device),
+        }
         self._bind()
 
     def _bind(self) -> None:
@@ -65,10 +72,13 @@ class FlatAdamW(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """One update."""
-        group = self.param_groups[0]
+        group, found_inf = self.param_groups[0], self.found_inf
         lr = group["lr"]
+        live = (
+            1.0 if found_inf is None else 1.0 - found_inf
+        )  # 0 on the device when the step is not to be applied
         if group["weight_decay"]:
-            self.decayed.mul_(1.0 - lr * group["weight_decay"])
+            self.decayed.mul_(1.0 - lr * group["weight_decay"] * live)
         self._tensors[5][0].add_(1)
         torch._fused_adamw_(
             *self._tensors,
@@ -79,7 +89,10 @@ class FlatAdamW(torch.optim.Optimizer):
             eps=group["eps"],
             amsgrad=False,
             maximize=False,
+            found_inf=found_inf,
         )
+        if found_inf is not None:
+            self._tensors[5][0].sub_(found_inf)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Back to a saved state, into the same buffers."""

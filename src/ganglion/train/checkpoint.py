@@ -105,7 +105,9 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not whole:
         raise ModelFileError(f"{path} is damaged: expected a whole checkpoint; delete it and start again.")
     if head["format"] > FORMAT:
-        raise ModelFileError(f"{path} was written by a newer Ganglion (format {head['format']}); update Ganglion.")
+        raise ModelFileError(
+            f"{path} was written by a newer Ganglion (format {head['format']}); update Ganglion."
+        )
     return head, load(body) if body else {}
 
 
@@ -121,7 +123,9 @@ def pack(value: Any, tensors: dict[str, Tensor]) -> Any:
         return {type(value).__name__: [pack(v, tensors) for v in value]}
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise ModelFileError(f"a checkpoint holds numbers, texts and tensors, got {type(value).__name__}; leave it out.")
+    raise ModelFileError(
+        f"a checkpoint holds numbers, texts and tensors, got {type(value).__name__}; leave it out."
+    )
 
 
 def unpack(value: Any, tensors: dict[str, Tensor]) -> Any:

@@ -94,7 +94,9 @@ def _layer(parameter: str) -> str:
 
 def _is_bad(out: Any) -> bool:
     tensors = out if isinstance(out, tuple | list) else (out,)
-    return any(isinstance(t, Tensor) and t.is_floating_point() and not torch.isfinite(t).all() for t in tensors)
+    return any(
+        isinstance(t, Tensor) and t.is_floating_point() and not torch.isfinite(t).all() for t in tensors
+    )
 
 
 def gradients_of(params: list[nn.Parameter]) -> list[Tensor]:

@@ -178,7 +178,13 @@ def close_epoch(run: Run, meter: Meter, guard: Guard, validate: Any, on_epoch: l
     if meter.empty or run.stopped == "non_finite":
         return
     run.epoch += 1
-    row = {"epoch": run.epoch, "step": run.step, "seconds": round(run.seconds, 4), "lr": mean_rate(run.lr), **meter.row()}
+    row = {
+        "epoch": run.epoch,
+        "step": run.step,
+        "seconds": round(run.seconds, 4),
+        "lr": mean_rate(run.lr),
+        **meter.row(),
+    }
     if validate is not None:
         run.objective.eval()
         row.update(validate())

@@ -46,7 +46,11 @@ class Meter:
         """The epoch's means as plain numbers; starts the next epoch."""
         losses = {k: float(v) / self.count[k] for k, v in self.loss.items()}
         first = next(iter(losses.values()))
-        row = {"loss": first, "grad_norm": float(self.norm) / self.steps, "grad_norm_max": float(self.norm_max)}
+        row = {
+            "loss": first,
+            "grad_norm": float(self.norm) / self.steps,
+            "grad_norm_max": float(self.norm_max),
+        }
         row["clipped"] = float(self.clipped) / self.steps
         if len(losses) > 1:
             row |= {f"loss_{k}": v for k, v in losses.items()}

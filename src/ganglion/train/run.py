@@ -128,7 +128,9 @@ class Run:
             setattr(self, k, state[k])
         self.objective.load_state_dict(state["objective"])
         for k, o in self.optimizers.items():
-            o.load_state_dict({"state": state["optimizers"][k], "param_groups": o.state_dict()["param_groups"]})
+            o.load_state_dict(
+                {"state": state["optimizers"][k], "param_groups": o.state_dict()["param_groups"]}
+            )
         self.batches.load_state_dict(state["batches"])
         if self.keep is not None and state["keep"] is not None:
             self.keep.load_state_dict(state["keep"])
@@ -151,13 +153,17 @@ def planned_steps(batches: Any, phases: tuple[Phase, ...], accumulate: int, epoc
     return epochs * (cycles * sum(p.repeat for p in phases) + rest)
 
 
-def check_run(objective: Objective, optimizers: dict[str, Any], epochs: Any, steps: Any, accumulate: int) -> None:
+def check_run(
+    objective: Objective, optimizers: dict[str, Any], epochs: Any, steps: Any, accumulate: int
+) -> None:
     """Refuse what cannot be trained, with the reason."""
     if (epochs is None) == (steps is None):
         raise ParameterError(f"give epochs or max_steps, one of them; got {epochs} and {steps}.")
     missing = [p.name for p in objective.phases if p.name not in optimizers]
     if missing:
-        raise ParameterError(f"phase {missing[0]!r} has no optimiser; give optimizers={{{missing[0]!r}: ...}}.")
+        raise ParameterError(
+            f"phase {missing[0]!r} has no optimiser; give optimizers={{{missing[0]!r}: ...}}."
+        )
     if accumulate > 1 and objective.couples_batch:
         raise ParameterError(
             "accumulate > 1 needs losses that do not depend on the other examples of a batch, and this "

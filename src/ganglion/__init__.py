@@ -1,0 +1,41 @@
+"""Ganglion: neural networks that are trained, diagnosed with a remedy, and saved safely.
+
+The public names; each is imported when it is first asked for, so that importing Ganglion costs nothing.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+PUBLIC = {
+    "MLPClassifier": "ganglion.estimators.mlp",
+    "MLPRegressor": "ganglion.estimators.mlp",
+    "Perceptron": "ganglion.estimators.perceptron",
+    "load": "ganglion.estimators.persist",
+    "fit": "ganglion.jobs.fit",
+    "diagnose": "ganglion.diagnose",
+    "find_lr": "ganglion.search.lr_finder",
+    "heal": "ganglion.search.heal",
+    "register_module": "ganglion.base.registry",
+    "TrainingRecord": "ganglion.base.record",
+    "GanglionError": "ganglion.base.errors",
+}
+ROOMS = ("base", "data", "diagnose", "estimators", "evaluate", "jobs", "metrics", "models", "nn", "objectives",
+         "optim", "plot", "report", "search", "train")  # fmt: skip
+
+__all__ = sorted(PUBLIC)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name in ROOMS:
+        return import_module(f"ganglion.{name}")
+    if name not in PUBLIC:
+        raise AttributeError(f"module 'ganglion' has no attribute {name!r}")
+    value = getattr(import_module(PUBLIC[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *PUBLIC, *ROOMS])

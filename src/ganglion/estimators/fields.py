@@ -1,0 +1,82 @@
+"""The shared hyper-parameters, each declared once and meaning the same in every estimator."""
+
+from typing import Annotated, Any, Literal
+
+from ganglion.base.fields import Above, AtLeast, Between, Fields, Known, Search
+from ganglion.nn.activations import ACTIVATIONS
+from ganglion.nn.init import INITS
+from ganglion.optim.optimizers import OPTIMIZERS
+from ganglion.optim.schedules import SCHEDULES
+
+
+class TrainingFields(Fields):
+    """How long, how fast and where a network trains."""
+
+    max_epochs: Annotated[int, AtLeast(1), "passes over the training data at most"] = 50
+    time_limit: Annotated[
+        float | None, Above(0), "seconds of training at most; the best weights are kept"
+    ] = None
+    batch_size: Annotated[
+        int | Literal["auto", "full"], AtLeast(1), Search(16, 512, log=True), "examples per update"
+    ] = "auto"
+    lr: Annotated[float, Above(0), Search(1e-5, 1e-1, log=True), "step size of the optimiser"] = 2e-3
+    optimizer: Annotated[str, Known("optimizer", lambda: list(OPTIMIZERS)), "rule of the update"] = "adamw"
+    momentum: Annotated[float, Between(0, 1, open_high=True), "momentum of sgd, beta_1 of adam"] = 0.9
+    schedule: Annotated[str, Known("schedule", lambda: list(SCHEDULES)), "course of the step size"] = (
+        "flat_cosine"
+    )
+    weight_decay: Annotated[
+        float, AtLeast(0), Search(1e-6, 1e-1, log=True), "decay of the weights per step, times the step size"
+    ] = 1e-2
+    l1: Annotated[float, AtLeast(0), "weight of the sum of |weights|; makes exact zeros"] = 0.0
+    clip_norm: Annotated[float | None, Above(0), "bound on the gradient's norm"] = None
+    clip_value: Annotated[float | None, Above(0), "bound on each entry of the gradient"] = None
+    accumulate: Annotated[int, AtLeast(1), "batches per update, for batches that do not fit"] = 1
+    early_stopping: Annotated[bool, "stop when the validation loss has stood still for `patience` epochs"] = (
+        True
+    )
+    patience: Annotated[int, AtLeast(1), "epochs to wait for a better validation loss"] = 20
+    validation_fraction: Annotated[
+        float, Between(0, 1, open_high=True), "share of rows that choose the epoch; 0 trains on everything"
+    ] = 0.1
+    precision: Annotated[Literal["auto", "float32", "float64", "bf16"], "arithmetic of the training pass"] = (
+        "auto"
+    )
+    device: Annotated[str, "where to compute: auto, cpu, cuda, mps ..."] = "auto"
+    checkpoint: Annotated[str | None, "folder in which the run is saved as it goes"] = None
+    resume: Annotated[bool, "continue from the checkpoint folder"] = False
+    random_state: Annotated[Any, "seed of everything random; None draws a new one"] = 0
+    warm_start: Annotated[bool, "a further fit continues from the present weights"] = False
+    verbose: Annotated[int, AtLeast(0), "0 is silent, 1 shows progress"] = 0
+
+
+class TableFields(Fields):
+    """How a raw table becomes numbers."""
+
+    preprocess: Annotated[Literal["auto", "none"], "learn from the columns, or pass numbers through"] = "auto"
+    impute: Annotated[
+        Literal["mean", "median", "most_frequent", "knn", "iterative"], "what stands in for a missing number"
+    ] = "median"
+    encode: Annotated[Literal["auto", "onehot", "ordinal", "embedding"], "how categories become numbers"] = (
+        "auto"
+    )
+    scale: Annotated[
+        Literal["auto", "none", "standard", "robust", "minmax", "quantile"], "how numbers are scaled"
+    ] = "auto"
+
+
+class NetworkFields(Fields):
+    """The shape of a dense network, or a module of your own."""
+
+    hidden_layer_sizes: Annotated[tuple[int, ...] | int, AtLeast(1), "units of each hidden layer"] = (
+        256,
+        256,
+    )
+    activation: Annotated[str, Known("activation", lambda: list(ACTIVATIONS)), "of the hidden units"] = "relu"
+    init: Annotated[str, Known("init", lambda: ["auto", *INITS]), "how weights start"] = "auto"
+    dropout: Annotated[
+        float, Between(0, 1, open_high=True), Search(0, 0.5), "share of hidden units dropped"
+    ] = 0.1
+    module: Annotated[Any, "an nn.Module of your own, (n, columns) -> (n, outputs), or a registered name"] = (
+        None
+    )

@@ -1,0 +1,73 @@
+"""From a remedy's abstract words to the parameters of an estimator."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ganglion.base.fields import fields_of
+from ganglion.diagnose.finding import Finding
+
+Settings = Any
+
+
+def _widths(settings: Settings) -> tuple[int, ...]:
+    sizes = settings.hidden_layer_sizes
+    return (sizes,) if isinstance(sizes, int) else tuple(sizes)
+
+
+def _scaled_widths(settings: Settings, factor: float) -> dict[str, Any]:
+    return {"hidden_layer_sizes": tuple(max(4, round(w * factor)) for w in _widths(settings) or (32,))}
+
+
+def _grow(settings: Settings, factor: float) -> dict[str, Any]:
+    """Wider, and back from whatever holds a network down."""
+    small = tuple(max(w, 32) for w in _widths(settings)) or (32,)
+    return {"hidden_layer_sizes": tuple(round(w * factor) for w in small)}
+
+
+REMEDIES: dict[str, Callable[[Settings, Any], dict[str, Any]]] = {
+    "lower_lr": lambda s, amount: {"lr": s.lr * (amount or 0.1)},
+    "raise_lr": lambda s, amount: {"lr": s.lr * (amount or 10.0)},
+    "keep_lr": lambda s, amount: {"schedule": amount or "flat_cosine"},
+    "scale_inputs": lambda s, amount: {"preprocess": "auto", "scale": "auto"},
+    "clip_norm": lambda s, amount: {"clip_norm": float(amount or 1.0)},
+    "reset_init": lambda s, amount: {"init": "auto"},
+    "change_activation": lambda s, amount: {"activation": amount or "silu", "init": "auto"},
+    "regularise": lambda s, amount: {
+        "dropout": max(s.dropout, float(amount or 0.3)),
+        "weight_decay": max(s.weight_decay, 0.1),
+        "early_stopping": True,
+        "validation_fraction": s.validation_fraction or 0.1,
+    },
+    "regularise_less": lambda s, amount: {
+        "dropout": s.dropout * (amount or 0.0),
+        "weight_decay": s.weight_decay * (amount or 0.0),
+        "l1": s.l1 * (amount or 0.0),
+    },
+    "earlier_stop": lambda s, amount: {
+        "early_stopping": True,
+        "patience": int(amount or 10),
+        "validation_fraction": s.validation_fraction or 0.1,
+    },
+    "smaller_network": lambda s, amount: _scaled_widths(s, amount or 0.5),
+    "grow": lambda s, amount: _grow(s, amount or 4.0),
+    "more_epochs": lambda s, amount: {
+        "max_epochs": round(s.max_epochs * (amount or 3.0)),
+        "time_limit": None,
+    },
+    "weigh_classes": lambda s, amount: {"class_weight": "balanced"},
+}
+
+
+def parameters_for(estimator: Any, finding: Finding) -> dict[str, Any]:
+    """Parameters that ``set_params`` accepts and that follow the finding's remedy; empty if there are none.
+
+    Only fields that the estimator has and that change are returned.
+    """
+    if finding.remedy is None or finding.remedy.action not in REMEDIES:
+        return {}
+    try:
+        wanted = REMEDIES[finding.remedy.action](estimator, finding.remedy.amount)
+    except AttributeError:  # a field that this estimator does not have
+        return {}
+    known = fields_of(type(estimator))
+    return {k: v for k, v in wanted.items() if k in known and getattr(estimator, k) != v}

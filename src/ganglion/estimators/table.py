@@ -1,0 +1,109 @@
+"""The entrance of estimators for tables: raw rows in, one float matrix out."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_n_features,
+    _check_sample_weight,
+    validate_data,
+)
+
+from ganglion.base.errors import DataError
+from ganglion.data.columns import Frame, as_frame
+from ganglion.data.preprocess import TablePreprocessor
+
+
+def is_frame(X: Any) -> bool:
+    """Whether X is a table with named columns of their own types (pandas, polars, Arrow, Ganglion's own)."""
+    return (
+        isinstance(X, Frame)
+        or (hasattr(X, "columns") and not isinstance(X, np.ndarray))
+        or hasattr(X, "column_names")
+    )
+
+
+def read_rows(estimator: Any, X: Any, *, reset: bool) -> Any:
+    """X as a float64 matrix (n, columns), or as a ``Frame`` where it holds more than numbers.
+
+    Checks number and names of the columns against those of ``fit`` (learns them with ``reset``).
+    Raises ``DataError`` or scikit-learn's ``ValueError`` for what is no table.
+    """
+    allow = "allow-nan" if estimator.preprocess == "auto" else True
+    if is_frame(X) and estimator.preprocess == "auto":
+        _check_feature_names(estimator, X if not isinstance(X, Frame) else Named(X), reset=reset)
+        frame = as_frame(X)
+        _check_n_features(estimator, np.empty((1, frame.shape[1])), reset=reset)
+        if len(frame) == 0 or frame.shape[1] == 0:
+            raise DataError(
+                f"a table with at least one row and one column is expected, got {frame.shape[0]} x {frame.shape[1]} "
+                "(0 sample(s) or 0 feature(s)); a minimum of 1 is required."
+            )
+        return frame
+    try:
+        return validate_data(estimator, X, reset=reset, dtype=np.float64, ensure_all_finite=allow)
+    except ValueError as error:
+        if estimator.preprocess == "auto" and "could not convert string" in str(error):
+            _check_n_features(estimator, np.asarray(X, dtype=object), reset=reset)
+            return as_frame(X)
+        raise
+
+
+class Named:
+    """A ``Frame`` in the words that scikit-learn's check of column names understands."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.columns = np.asarray(frame.names, dtype=object)
+
+    def __dataframe__(self) -> "Named":
+        return self
+
+    def column_names(self) -> list[str]:
+        """The names."""
+        return list(self.columns)
+
+
+def read_weight(sample_weight: Any, X: Any, n: int) -> np.ndarray:
+    """Sample weights (n,) as float64, ones if none are given; refuses negative ones and none above 0."""
+    if sample_weight is None:
+        return np.ones(n)
+    weight = _check_sample_weight(sample_weight, np.empty((n, 1)), dtype=np.float64, ensure_non_negative=True)
+    if not weight.sum() > 0:
+        raise DataError("sample_weight must hold at least one number above 0; leave out such rows instead.")
+    return weight
+
+
+class TableMixin:
+    """Estimators whose input is a table; needs ``TableFields``."""
+
+    def _learn_columns(self, rows: Any, weight: np.ndarray | None) -> None:
+        """Fit the preprocessing on training rows."""
+        if self.preprocess == "none":  # type: ignore[attr-defined]
+            self.preprocessor_ = None
+            return
+        options = {k: getattr(self, k) for k in ("impute", "encode", "scale")}
+        self.preprocessor_ = TablePreprocessor(**options).fit(rows, sample_weight=weight)
+
+    def _matrix(self, rows: Any) -> np.ndarray:
+        """Rows as the network sees them, float32 (n, features)."""
+        if self.preprocessor_ is None:
+            return np.ascontiguousarray(rows, dtype=np.float32)
+        return self.preprocessor_.transform(rows)
+
+    def _layout(self) -> tuple[int, tuple[int, ...]]:
+        """Real-valued columns of the matrix, and the number of codes of each trailing category."""
+        if self.preprocessor_ is None:
+            return self.n_features_in_, ()  # type: ignore[attr-defined]
+        return self.preprocessor_.n_real_, tuple(self.preprocessor_.cardinalities_)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.allow_nan = self.preprocess == "auto"  # type: ignore[attr-defined]
+        tags.input_tags.categorical = self.preprocess == "auto"  # type: ignore[attr-defined]
+        return tags
+
+
+def take(rows: Any, index: np.ndarray) -> Any:
+    """Some rows of a matrix or a frame."""
+    return rows.take(index) if isinstance(rows, Frame) else rows[index]

@@ -1,0 +1,205 @@
+"""From a matrix to a trained network: plan, objective, optimiser, validation, record."""
+
+import hashlib
+import json
+import platform
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from torch import Tensor, nn
+
+from ganglion.base.errors import ParameterError
+from ganglion.base.fields import fields_of
+from ganglion.data.batches import ResidentBatches
+from ganglion.objectives.losses import Loss
+from ganglion.objectives.supervised import Supervised, SupervisedByHand, goes_by_hand
+from ganglion.optim.flat import Flat, FlatAdamW
+from ganglion.optim.optimizers import ADAM_BETA2, make_optimizer
+from ganglion.optim.schedules import schedule_named
+from ganglion.train.checkpoint import Checkpoint
+from ganglion.train.clip import Clip
+from ganglion.train.loop import fit
+from ganglion.train.plan import Plan, auto_batch_size, choose_precision, choose_threads, threads
+from ganglion.train.progress import Progress
+from ganglion.train.run import Keep, Run
+from ganglion.train.watch import LayerWatch
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bf16": torch.float32}
+ANSWER_ROWS = 8192  # rows per forward pass outside training
+
+
+@dataclass
+class Part:
+    """Rows of one part of the data as tensors on the device: x (n, features), y, weight (n,) with mean 1."""
+
+    x: Tensor
+    y: Tensor
+    weight: Tensor | None = None
+
+    @classmethod
+    def of(
+        cls, x: np.ndarray, y: np.ndarray, weight: np.ndarray, device: torch.device, dtype: torch.dtype
+    ) -> "Part":
+        """Move arrays to the device; equal weights are left out."""
+        y_type = torch.int64 if y.dtype.kind in "iu" else dtype
+        uneven = len(weight) and np.ptp(weight) > 0
+        scaled = torch.as_tensor(weight / weight.mean(), dtype=dtype, device=device) if uneven else None
+        return cls(
+            torch.as_tensor(x, dtype=dtype, device=device),
+            torch.as_tensor(y, dtype=y_type, device=device),
+            scaled,
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """By the names that batches use."""
+        named = {"x": self.x, "y": self.y}
+        return named if self.weight is None else named | {"weight": self.weight}
+
+
+@dataclass
+class Trained:
+    """What training leaves: the run, how it was computed, and what its layers showed."""
+
+    run: Run
+    plan: Plan
+    layers: list[dict[str, Any]] = field(default_factory=list)
+
+
+def batch_size_of(settings: Any, n: int) -> int:
+    """The batch size in force: given, the whole data, or by the rule for n rows."""
+    if settings.batch_size == "full":
+        return n
+    return min(n, auto_batch_size(n) if settings.batch_size == "auto" else settings.batch_size)
+
+
+def precision_of(settings: Any, n: int, features: int, device: torch.device) -> str:
+    """The arithmetic in force."""
+    return choose_precision(settings.precision, device, batch_size_of(settings, n) == n, n * features)
+
+
+def make_plan(
+    settings: Any, model: nn.Module, n: int, features: int, device: torch.device, by_hand: bool
+) -> Plan:
+    """How this run computes."""
+    batch = batch_size_of(settings, n)
+    parameters = sum(p.numel() for p in model.parameters())
+    return Plan(
+        device=str(device),
+        threads=choose_threads(2.0 * batch * parameters),
+        precision=precision_of(settings, n, features, device),
+        backward="by hand" if by_hand else "autograd",
+        optimizer="one buffer, fused" if by_hand else settings.optimizer,
+        batch_size=batch,
+        n_parameters=parameters,
+        torch=torch.__version__,
+        cpu=f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+    )
+
+
+def train_supervised(
+    settings: Any, model: nn.Module, loss: Loss, train: Part, validate: Any, *, seed: int, state: Any = None
+) -> Trained:
+    """Train a model on one part of the data with the settings of an estimator.
+
+    Arguments:
+        settings: an object with the fields of ``TrainingFields``.
+        model: (n, features) -> (n, outputs), on the device of ``train`` and in its precision.
+        validate: gives ``val_loss`` and ``val_score`` of the model as it stands, or ``None``.
+        state: optimiser state of an earlier ``partial_fit``.
+    """
+    by_hand = settings.optimizer == "adamw" and goes_by_hand(model, loss)
+    device = train.x.device
+    plan = make_plan(settings, model, len(train.x), train.x.shape[1], device, by_hand)
+    flat = Flat(model) if by_hand else None
+    rates = {"lr": settings.lr, "weight_decay": settings.weight_decay}
+    if flat is not None:
+        objective: Supervised = SupervisedByHand(model, loss, settings.l1, flat=flat)
+        optimizer: Any = FlatAdamW(flat, betas=(settings.momentum, ADAM_BETA2), **rates)
+    else:
+        objective = Supervised(model, loss, settings.l1)
+        optimizer = make_optimizer(settings.optimizer, model, momentum=settings.momentum, **rates)
+    if objective.couples_batch and plan.batch_size == 1:
+        raise ParameterError("batch normalisation needs batch_size of at least 2, got 1; set batch_size=32.")
+    if state is not None:
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    watch = LayerWatch()
+    hooks = (watch, Progress()) if settings.verbose else (watch,)
+    try:
+        with threads(plan.threads):
+            run = fit(
+                objective,
+                ResidentBatches(train.tensors(), plan.batch_size),
+                optimizers={"train": optimizer},
+                epochs=settings.max_epochs,
+                seed=seed,
+                schedule=schedule_named(settings.schedule),
+                clip=Clip(settings.clip_norm, settings.clip_value),
+                accumulate=settings.accumulate,
+                precision=plan.precision,
+                validate=validate,
+                keep=Keep(patience=settings.patience if settings.early_stopping else None)
+                if validate
+                else None,
+                time_limit=settings.time_limit,
+                checkpoint=checkpoint_of(settings, train, plan, seed),
+                hooks=hooks,
+            )
+    finally:
+        if flat is not None:
+            flat.release()
+    tell(run)
+    return Trained(run, plan, watch.rows)
+
+
+def checkpoint_of(settings: Any, train: Part, plan: Plan, seed: int) -> Checkpoint | None:
+    """The checkpoint of a run, named by its data and by every setting that changes numbers."""
+    if settings.checkpoint is None:
+        if settings.resume:
+            raise ParameterError("resume=True needs the folder to continue from; give checkpoint='folder'.")
+        return None
+    silent = {"checkpoint", "resume", "verbose", "time_limit", "device", "module", "random_state"}
+    chosen = {k: getattr(settings, k) for k in fields_of(type(settings)) if k not in silent}
+    digest = hashlib.sha256(json.dumps([chosen, seed], default=str, sort_keys=True).encode())
+    for tensor in train.tensors().values():
+        digest.update(tensor.cpu().numpy().tobytes())
+    return Checkpoint(
+        settings.checkpoint, resume=settings.resume, identity=digest.hexdigest(), plan=plan.to_dict()
+    )
+
+
+def tell(run: Run) -> None:
+    """Warn where training did not end as planned."""
+    if run.stopped == "non_finite" and run.non_finite is not None:
+        at = run.non_finite
+        warnings.warn(
+            f"training met numbers that are not finite at epoch {at['epoch']}, step {at['step']}, layer "
+            f"{at['layer']} ({at['cause']}); the step was not applied and the last good weights are kept. "
+            "A smaller lr or clip_norm=1 usually helps.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+    elif run.stopped == "interrupt":
+        warnings.warn(
+            "training was interrupted; the best weights so far are kept.", UserWarning, stacklevel=4
+        )
+
+
+@torch.inference_mode()
+def answers(model: nn.Module, x: Tensor) -> Tensor:
+    """The model's outputs for all rows, in evaluation mode, in blocks."""
+    was_training = model.training
+    model.eval()
+    try:
+        parts = [model(x[i : i + ANSWER_ROWS]) for i in range(0, len(x), ANSWER_ROWS)]
+    finally:
+        model.train(was_training)
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def weighted_mean(values: Tensor, weight: Tensor | None) -> float:
+    """The mean of values (n,), by weights with mean 1 if there are any."""
+    return float(values.mean() if weight is None else (values * weight).mean())

@@ -1,0 +1,77 @@
+"""The plan: how a run computes, chosen from shapes and machine by a fixed rule, never by timing."""
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+# Two threads help only above about half a millisecond of work per chain of operations; at about
+# 100 GFLOP/s a core that is 5e7 operations (measured, see the speed page).
+THREADS_ABOVE_FLOPS = 5e7
+# Whole-batch training on little data computes in double precision: a step is bound by its calls, not by its
+# arithmetic, and then integer weights equal repeated rows to 1e-7 as they do on paper.
+DOUBLE_BELOW_NUMBERS = 1_000_000
+# Networks this small answer in double precision on a CPU, so that a row's prediction does not depend on the
+# rows beside it.
+DOUBLE_ANSWER_BELOW_PARAMETERS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a run computes; two runs on the same plan end in the same bits."""
+
+    device: str
+    threads: int
+    precision: str
+    backward: str
+    optimizer: str
+    batch_size: int
+    n_parameters: int
+    torch: str
+    cpu: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)
+
+
+def in_worker() -> bool:
+    """Whether this process is somebody's worker, where more than one thread would fight its siblings."""
+    return multiprocessing.parent_process() is not None or "LOKY_WORKER" in os.environ
+
+
+def choose_threads(flops_per_step: float) -> int:
+    """One thread for small networks and inside workers, else what torch was given."""
+    if in_worker() or flops_per_step < THREADS_ABOVE_FLOPS:
+        return 1
+    return torch.get_num_threads()
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Compute with ``n`` threads inside the block, with the former number after it."""
+    before = torch.get_num_threads()
+    if n != before:
+        torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        if n != before:
+            torch.set_num_threads(before)
+
+
+def choose_precision(wanted: str, device: torch.device, whole_batch: bool, numbers: int) -> str:
+    """``"float32"`` unless asked otherwise, or double precision where it costs nothing."""
+    if wanted != "auto":
+        return wanted
+    cheap = device.type == "cpu" and whole_batch and numbers <= DOUBLE_BELOW_NUMBERS
+    return "float64" if cheap else "float32"
+
+
+def auto_batch_size(n: int) -> int:
+    """The power of two next to n / 64, from 8 to 256: some 64 steps an epoch on small data."""
+    return int(min(256, max(8, 2 ** round(torch.tensor(max(n, 1) / 64.0).log2().item()))))
