@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ganglion.base.errors import DataError
-from ganglion.data.cells import parse_numbers, words
+from ganglion.data.cells import parse_numbers
 from ganglion.data.columns import Frame, as_column, as_frame, as_text, is_text
 
 KINDS = ("binary", "multiclass", "regression", "multioutput")
@@ -242,10 +242,7 @@ def encode_labels(y: Any, classes: list[Any]) -> np.ndarray:
         [1, 0]
     """
     labels = _Labels(as_text(as_column(_flat(y))))
-    code_of = {_written(label): i for i, label in enumerate(classes)}
-    for label, code in list(code_of.items()):
-        code_of.setdefault(label.rstrip("."), code)
-    codes = [code_of.get(v, code_of.get(v.rstrip("."), -1)) for v in labels.values.to_pylist()]
+    codes = _label_codes(labels.values, classes)
     result = np.array(codes + [-1], dtype=np.int64)[labels.codes]
     if np.any(result < 0):
         row = int(np.flatnonzero(result < 0)[0])
@@ -255,10 +252,18 @@ def encode_labels(y: Any, classes: list[Any]) -> np.ndarray:
     return result
 
 
-def _written(label: Any) -> str:
-    if isinstance(label, (str, bool, np.bool_)):
-        return str(label)
-    return words(as_text(np.array([float(label)]))).values[0].as_py()
+def _label_codes(values: pa.Array, classes: list[Any]) -> list[int]:
+    """The class code of each distinct word, -1 for none: by the word, without final dot, or by the number."""
+    worded = {str(label): i for i, label in enumerate(classes)}
+    for label, code in list(worded.items()):
+        worded.setdefault(label.rstrip("."), code)
+    numbered = {
+        float(label): i for i, label in enumerate(classes) if not isinstance(label, (str, bool, np.bool_))
+    }
+    return [
+        worded.get(word, worded.get(word.rstrip("."), numbered.get(number, -1)))
+        for word, number in zip(values.to_pylist(), parse_numbers(values).tolist())
+    ]
 
 
 def numbers(y: Any, n_outputs: int = 1) -> np.ndarray:
