@@ -3,6 +3,7 @@
 Shapes: n examples, widths d_0 (inputs), d_1 .. d_L (d_L outputs).
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,7 +31,7 @@ class DenseStack(nn.Module):
     def __init__(self, widths: Sequence[int], activation: str = "relu", dropout: float = 0.0) -> None:
         super().__init__()
         self.activation = activation
-        self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:]))
+        self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(widths))
         self.activations = nn.ModuleList(activation_named(activation).module() for _ in widths[2:])
         self.dropout = dropout
 

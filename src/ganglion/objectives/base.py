@@ -23,7 +23,7 @@ class Step(NamedTuple):
 
     loss: Tensor  # (n,), or (members, n) when several networks train as one
     output: Tensor | None = None
-    parts: dict[str, Tensor] = {}  # noqa: RUF012 - never written to
+    parts: dict[str, Tensor] = {}
 
 
 class Objective(nn.Module):

@@ -1,0 +1,316 @@
+"""Dense networks for tables: what classifier and regressor share, from raw rows to a trained module."""
+
+import copy
+import itertools
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from ganglion.base.device import pick_device
+from ganglion.base.errors import DataError, ModelFileError
+from ganglion.base.fields import fields_of
+from ganglion.base.record import TrainingRecord
+from ganglion.base.seeds import seed_from, seeded
+from ganglion.data.columns import Frame
+from ganglion.data.facts import table_facts
+from ganglion.data.split import plain_split, stratified_split
+from ganglion.diagnose import diagnose
+from ganglion.estimators.base import Estimator
+from ganglion.estimators.fields import NetworkFields, TableFields, TrainingFields
+from ganglion.estimators.modules import build_module
+from ganglion.estimators.table import TableMixin, read_rows, read_weight, take
+from ganglion.estimators.training import (
+    DTYPES,
+    Part,
+    Trained,
+    answers,
+    precision_of,
+    train_supervised,
+    weighted_mean,
+)
+from ganglion.models.mlp import MLP
+from ganglion.nn.tabular import embedding_width
+from ganglion.objectives.losses import Loss
+from ganglion.train.plan import DOUBLE_ANSWER_BELOW_PARAMETERS
+
+MIN_VALIDATION_ROWS = 10  # fewer tell epochs apart by luck
+TRAIN_SCORE_ROWS = 20_000  # rows of the training part that its score is taken from
+ONLINE = {
+    "max_epochs": 1,
+    "validation_fraction": 0.0,
+    "schedule": "constant",
+    "checkpoint": None,
+    "resume": False,
+}
+
+
+class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estimator):
+    """What classifier and regressor share: from rows to a trained module, and from rows to its outputs."""
+
+    # --- what the two differ in ---------------------------------------------------------------------------
+
+    def _read_target(self, y: Any, weight: np.ndarray, *, classes: Any, keep: bool) -> np.ndarray:
+        raise NotImplementedError
+
+    def _loss(self, smooth: bool) -> Loss:
+        raise NotImplementedError
+
+    def _start(self, y: np.ndarray, weight: np.ndarray) -> Tensor:
+        raise NotImplementedError
+
+    def _score(self, output: Tensor, part: Part) -> float:
+        raise NotImplementedError
+
+    # --- training -----------------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "DenseNetwork":
+        """Learn from rows X (n, columns) and targets y, with optional weights (n,).
+
+        X may be a NumPy array, a pandas, polars or Arrow table, or lists; with ``preprocess="auto"`` it may hold
+        missing values, words, truth values and dates. Raises ``DataError`` or ``ParameterError``.
+        """
+        self._check()
+        again = self.warm_start and hasattr(self, "module_")
+        rows, target, weight = self._read(X, y, sample_weight, reset=True, classes=None, keep_target=again)
+        seed = seed_from(self.random_state)
+        with seeded(seed):
+            return self._fit(rows, target, weight, seed, again)
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> "DenseNetwork":
+        """One pass over some more rows, from the present weights: online learning.
+
+        The first call learns the columns and, for a classifier, needs all ``classes``. The step size stays
+        constant, and the optimiser's moments carry on.
+        """
+        self._check()
+        first = not hasattr(self, "module_")
+        rows, target, weight = self._read(
+            X, y, sample_weight, reset=first, classes=classes, keep_target=not first
+        )
+        seed = seed_from(self.random_state)
+        settings = copy.copy(self).set_params(**ONLINE)
+        with seeded(seed):
+            return self._fit(rows, target, weight, seed, not first, settings, getattr(self, "_moments", None))
+
+    def _read(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, classes: Any, keep_target: bool
+    ) -> tuple[Any, np.ndarray, np.ndarray]:
+        if y is None:
+            raise DataError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None; give y."
+            )
+        rows = read_rows(self, X, reset=reset)
+        n = rows.shape[0]
+        weight = read_weight(sample_weight, rows, n)
+        target = self._read_target(y, weight, classes=classes, keep=keep_target)
+        if len(target) != n:
+            raise DataError(f"X and y must have the same number of rows, got {n} and {len(target)}.")
+        return rows, target, self._class_weighted(target, weight)
+
+    def _fit(
+        self,
+        rows: Any,
+        y: np.ndarray,
+        weight: np.ndarray,
+        seed: int,
+        again: bool,
+        settings: Any = None,
+        moments: Any = None,
+    ) -> "DenseNetwork":
+        settings = settings or self
+        device = pick_device(self.device)
+        train, held = self._split(y, settings.validation_fraction, seed)
+        if not again:
+            self._learn_columns(take(rows, train), weight[train])
+            self._learn_target(y[train], weight[train])
+        matrix, goal = self._matrix(rows), self._goal(y)
+        precision = precision_of(settings, len(train), matrix.shape[1], device)
+        dtype = DTYPES[precision]
+        if not again:
+            self.module_ = self._build(matrix, y[train], weight[train])
+        model = self.module_.to(device, dtype)
+        parts = [Part.of(matrix[i], goal[i], weight[i], device, dtype) for i in (train, held)]
+        plain = self._loss(smooth=False)
+
+        def validate() -> dict[str, float]:
+            output = answers(model, parts[1].x)
+            losses = plain.value(output, parts[1].y)
+            return {
+                "val_loss": weighted_mean(losses, parts[1].weight),
+                "val_score": self._score(output, parts[1]),
+            }
+
+        trained = train_supervised(
+            settings,
+            model,
+            self._loss(smooth=True),
+            parts[0],
+            validate if len(held) else None,
+            seed=seed,
+            state=moments,
+        )
+        self._moments = (
+            next(iter(trained.run.optimizers.values())).state_dict()["state"]
+            if moments or settings is not self
+            else None
+        )
+        self._finish(trained, parts, rows, matrix, y, (train, held))
+        return self
+
+    def _split(self, y: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        everything = np.arange(len(y)), np.zeros(0, dtype=np.int64)
+        if round(len(y) * fraction) < MIN_VALIDATION_ROWS:
+            return everything
+        if y.dtype.kind in "iu":
+            return stratified_split(y, fraction, seed)
+        return plain_split(len(y), fraction, seed)
+
+    def _build(self, matrix: np.ndarray, y: np.ndarray, weight: np.ndarray) -> nn.Module:
+        n_real, cardinalities = self._layout()
+        start = self._start(y, weight)
+        if self.module is not None:
+            return build_module(self.module, matrix.shape[1], len(start))
+        return MLP(n_real, cardinalities, self._widths(), len(start), output_bias=start, **self._shape())
+
+    def _widths(self) -> tuple[int, ...]:
+        sizes = self.hidden_layer_sizes
+        return (int(sizes),) if isinstance(sizes, int | np.integer) else tuple(int(s) for s in sizes)
+
+    def _shape(self) -> dict[str, Any]:
+        return {"activation": self.activation, "dropout": float(self.dropout), "init": self.init}
+
+    def _finish(
+        self,
+        trained: Trained,
+        parts: list[Part],
+        table: Any,
+        matrix: np.ndarray,
+        y: np.ndarray,
+        rows: tuple[np.ndarray, ...],
+    ) -> None:
+        run, model = trained.run, self.module_
+        n_parameters = sum(p.numel() for p in model.parameters())
+        scores = {}
+        for name, part in zip(("train", "validation"), parts):
+            if len(part.x):
+                some = slice(None) if name == "validation" else slice(TRAIN_SCORE_ROWS)
+                scores[name] = self._part_scores(model, part, some)
+        self.module_ = model.to(torch.device("cpu"), torch.float32).eval().requires_grad_(True)
+        self.module_.zero_grad(set_to_none=True)
+        self._bind_answers()
+        self.n_iter_ = max(1, run.epoch)
+        self.best_epoch_ = run.keep.best_epoch if run.keep else None
+        n_real, _ = self._layout()  # codes of categories have no scale
+        names = self._feature_names(matrix)[:n_real]
+        raw = take(table, rows[0]) if isinstance(table, Frame) else None
+        facts = table_facts(matrix[rows[0], :n_real], names, y[rows[0]], self._task(), frame=raw)
+        sizes = {"n_train": len(rows[0]), "n_validation": len(rows[1]), "n_rows": len(y)}
+        self.record_ = TrainingRecord(
+            task=self._task(),
+            settings={k: _plain(getattr(self, k)) for k in fields_of(type(self))},
+            plan=trained.plan.to_dict() | ({"resumed": run.resumed} if run.resumed else {}),
+            history=run.history,
+            layers=trained.layers,
+            data=facts | sizes | {"n_columns": self.n_features_in_, "n_parameters": n_parameters},
+            scores=scores,
+            baselines={"dummy": self._dummy(parts[-1] if len(rows[1]) else parts[0])},
+            non_finite=run.non_finite,
+            stopped=run.stopped or "epochs",
+            best_epoch=self.best_epoch_,
+            seconds=run.seconds,
+        )
+        self.diagnosis_ = diagnose(self.record_)
+
+    def _part_scores(self, model: nn.Module, part: Part, some: slice) -> dict[str, float]:
+        x, goal = part.x[some], part.y[some]
+        weight = None if part.weight is None else part.weight[some]
+        output = answers(model, x)
+        loss = weighted_mean(self._loss(smooth=False).value(output, goal), weight)
+        return {"loss": loss, **self._fit_scores(output.double().cpu().numpy(), goal.cpu().numpy())}
+
+    def _feature_names(self, matrix: np.ndarray) -> list[str]:
+        if self.preprocessor_ is not None:
+            return list(self.preprocessor_.names_out_)
+        named = getattr(self, "feature_names_in_", None)
+        return [f"x{i}" for i in range(matrix.shape[1])] if named is None else list(named)
+
+    # --- answering ----------------------------------------------------------------------------------------
+
+    def _bind_answers(self) -> None:
+        """The module that answers: in double precision where the network is small (see ``train.plan``)."""
+        small = isinstance(self.module_, MLP) and self.record_size() <= DOUBLE_ANSWER_BELOW_PARAMETERS
+        self._answering = (
+            copy.deepcopy(self.module_).double().requires_grad_(False) if small else self.module_
+        )
+
+    def record_size(self) -> int:
+        """The number of parameters of the fitted module."""
+        return sum(p.numel() for p in self.module_.parameters())
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """Raw outputs (n, k) in double precision."""
+        check_is_fitted(self, "module_")
+        matrix = self._matrix(read_rows(self, X, reset=False))
+        model = self._answering
+        dtype = next(model.parameters()).dtype
+        return answers(model, torch.as_tensor(matrix, dtype=dtype)).double().numpy()
+
+    def _weights(self) -> dict[str, Any]:
+        return {k: v.detach().numpy() for k, v in self.module_.state_dict().items()}
+
+    def _load_weights(self, weights: dict[str, np.ndarray]) -> None:
+        """Only as much memory is taken as the file's own arrays justify: the shapes come from them."""
+        n_real, cardinalities = self._layout()
+        if self.module is not None:
+            module = build_module(self.module, n_real, self.n_outputs_)
+        else:
+            check_shapes(weights, n_real, cardinalities, self._widths(), self.n_outputs_)
+            module = MLP(n_real, cardinalities, self._widths(), self.n_outputs_, **self._shape())
+        module.load_state_dict({k: torch.as_tensor(v) for k, v in weights.items()})
+        self.module_ = module.eval()
+        self._bind_answers()
+
+    def _columns_in(self) -> tuple[int, tuple[int, ...]]:
+        if self.preprocessor_ is None:
+            return self.n_features_in_, ()
+        return self.preprocessor_.n_real_, tuple(self.preprocessor_.cardinalities_)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        return {k: v for k, v in state.items() if k != "_answering"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "module_" in state:
+            self._bind_answers()
+
+
+def _plain(value: Any) -> Any:
+    """A hyper-parameter as JSON can hold it."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    return value if value is None or isinstance(value, bool | int | float | str) else type(value).__name__
+
+
+def check_shapes(
+    weights: dict[str, np.ndarray],
+    n_real: int,
+    cardinalities: tuple[int, ...],
+    widths: tuple[int, ...],
+    outputs: int,
+) -> None:
+    """Refuse a file whose settings promise other layers than its arrays are, before any are made."""
+    first = n_real + sum(embedding_width(k) for k in cardinalities)
+    sizes = [first, *widths, outputs]
+    wanted = {f"stack.linears.{i}.weight": (b, a) for i, (a, b) in enumerate(itertools.pairwise(sizes))}
+    for name, shape in wanted.items():
+        got = weights[name].shape if name in weights else None
+        if got != shape:
+            raise ModelFileError(f"{name} should be {shape} by its settings and is {got}.")
