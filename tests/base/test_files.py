@@ -4,7 +4,6 @@ import errno
 import io
 import os
 import pickle
-import random
 import re
 import resource
 import runpy
@@ -263,7 +262,7 @@ def test_compressed_members_are_refused_unread(path: Path) -> None:
 
 
 def test_a_long_directory_is_refused_unread(path: Path) -> None:
-    path.write_bytes(malformed["long_directory"](random.Random(0)))
+    path.write_bytes(malformed["long_directory"](malformed["Draw"](0)))
     with pytest.raises(ModelFileError, match="its directory is longer"):
         read_model(path)
 

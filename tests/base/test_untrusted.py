@@ -1,8 +1,10 @@
 """JSON and arrays from a stranger: equal to what the libraries read, and bounded before they are read."""
 
+import json
 import resource
 import time
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,3 +56,35 @@ def test_the_widest_json_stays_bounded() -> None:
     untrusted.load_json(wide, "card")
     assert time.perf_counter() - start < 5.0
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 600 << 10  # kilobytes
+
+
+def safetensors(header: dict[str, Any], data: bytes) -> bytearray:
+    text = json.dumps(header).encode()
+    return bytearray(len(text).to_bytes(8, "little") + text + data)
+
+
+@pytest.mark.parametrize(
+    ("header", "length"),
+    [
+        ({"w": {"dtype": "F32", "shape": [0, 1 << 61, 1 << 61], "data_offsets": [0, 0]}}, 0),
+        ({"w": {"dtype": "U8", "shape": [True], "data_offsets": [0, 1]}}, 1),
+        ({"w": {"dtype": "U8", "shape": [1], "data_offsets": [False, 1]}}, 1),
+        ({"w": {"dtype": "U8", "shape": [1], "data_offsets": [0, 2]}}, 2),
+        ({"w": {"dtype": "U8", "shape": [2], "data_offsets": [0, 1]}}, 2),
+        ({"w": {"dtype": "U8", "shape": [1.0], "data_offsets": [0, 1]}}, 1),
+        ({"__metadata__": {"format": "pt"}}, 0),
+    ],
+)
+def test_headers_that_nearly_fit_are_refused(header: dict[str, Any], length: int) -> None:
+    with pytest.raises(ModelFileError):
+        untrusted.load_arrays(safetensors(header, bytes(length)), "test")
+
+
+def test_views_are_aligned_and_writable_wherever_they_lie() -> None:
+    row = {"dtype": "F64", "shape": [2]}
+    for padding in range(8):
+        header = {"b": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}
+        header["a" * (padding + 1)] = {**row, "data_offsets": [1, 17]}
+        array = untrusted.load_arrays(safetensors(header, bytes(17)), "test")["a" * (padding + 1)]
+        assert array.flags.aligned
+        assert array.flags.writeable
