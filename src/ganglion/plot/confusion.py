@@ -27,16 +27,14 @@ def plot_confusion(table: ArrayLike, classes: Sequence[Any], ax: Axes | None = N
     """
     counts, names = _folded(np.asarray(table, dtype=float), [label(one, 14) for one in classes])
     k = len(names)
-    ax = new_axes(4.8, 1.3 + 0.5 * min(max(k, 2), 7)) if ax is None else ax
+    ax = new_axes(4.8, confusion_height(k)) if ax is None else ax
     if not counts.sum():
         return nothing(ax, "no row to show")
     total = counts.sum(axis=1, keepdims=True)
     share = np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
     size = SIZE if k <= 6 else SIZE - 2 if k <= 10 else SIZE - 3.5
     for (row, column), part in np.ndenumerate(share):
-        # The least shade keeps the grid of cells visible on any background.
-        cell = Rectangle((column - 0.48, row - 0.47), 0.96, 0.94, color=BLUE, alpha=0.06 + 0.94 * part, lw=0)
-        ax.add_patch(cell)
+        ax.add_patch(Rectangle((column - 0.48, row - 0.47), 0.96, 0.94, color=BLUE, alpha=_shade(part), lw=0))
         text = _cell_text(counts[row, column], part, k)
         colour = ON_BLUE if part > 0.5 else INK
         ax.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
@@ -48,6 +46,16 @@ def plot_confusion(table: ArrayLike, classes: Sequence[Any], ax: Axes | None = N
     ax.set_yticks(range(k), names)
     without_math(*ax.get_xticklabels(), *ax.get_yticklabels())
     return ax
+
+
+def confusion_height(k: int) -> float:
+    """Inches that a table of ``k`` classes needs, for a figure that is to stand beside it."""
+    return min(max(3.2, 1.2 + 0.42 * k), 5.2)
+
+
+def _shade(share: float) -> float:
+    """Strength of a cell: never nothing, and with a step at one half, where the text changes its colour."""
+    return 0.06 + 0.6 * share if share <= 0.5 else 0.6 + 0.4 * share
 
 
 def _cell_text(count: float, share: float, k: int) -> str:

@@ -6,7 +6,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ganglion.base.record import TrainingRecord
-from ganglion.plot.style import BLUE, GREY, MUTED, ORANGE, SIZE, new_axes, note, nothing, quiet, short_numbers
+from ganglion.plot.style import BLUE, GREY, ORANGE, SIZE, new_axes, note, nothing, quiet, short_numbers
 
 WIDE_RANGE = 30
 """From this ratio on a logarithmic axis shows more."""
@@ -56,6 +56,8 @@ def _scale(ax: Axes, columns: list[NDArray]) -> None:
     if values.min() > 0 and values.max() / values.min() > WIDE_RANGE:
         ax.set_yscale("log")
         ax.minorticks_off()
+    else:
+        ax.yaxis.set_major_locator(MaxNLocator(5))
     short_numbers(ax, "y")
     ax.margins(x=0.02, y=0.08)
 
@@ -65,6 +67,5 @@ def _mark_kept(ax: Axes, best: int | None, epochs: NDArray) -> None:
         return
     ax.axvline(best, color=ORANGE, linewidth=1.2, linestyle=(0, (4, 3)))
     left = best > epochs.mean()
-    note(ax, best, 0.02, " kept " if not left else "kept ", color=ORANGE, ha="right" if left else "left",
+    note(ax, best, 0.02, "kept", beside=-4 if left else 4, color=ORANGE, ha="right" if left else "left",
          transform=ax.get_xaxis_transform())  # fmt: skip
-    ax.tick_params(axis="x", labelcolor=MUTED)

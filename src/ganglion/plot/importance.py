@@ -33,7 +33,7 @@ def plot_importance(
     ax.barh(places, means, height=0.62, color=BLUE, alpha=0.85)
     for place, (_, mean, std) in zip(places, rows):
         ax.plot([mean - std, mean + std], [place, place], color=INK, linewidth=1.2)
-    quiet(ax, grid="x", x=f"{metric} lost when the column is shuffled".strip())
+    quiet(ax, grid="x", x=f"{metric} lost when shuffled".strip())
     ax.set_yticks(places, [label(name, 24) for name, _, _ in rows], fontsize=SIZE)
     without_math(*ax.get_yticklabels())
     short_numbers(ax, "x")

@@ -8,7 +8,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from ganglion.base.record import TrainingRecord
-from ganglion.plot.style import INK, SERIES, SIZE, new_axes, nothing, quiet
+from ganglion.plot.style import INK, SERIES, SIZE, new_axes, nothing, quiet, short_numbers
 from ganglion.plot.text import label, without_math
 
 
@@ -44,15 +44,23 @@ def plot_layers(record: TrainingRecord, ax: Axes | None = None, *, quantity: str
         ax.set_ylim(-0.03, 1.03)
     else:
         ax.set_yscale("log")
-        ax.yaxis.set_major_locator(LogLocator(numticks=6))
-        ax.yaxis.set_minor_locator(NullLocator())
+        _log_ticks(ax)
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    legend = ax.legend(frameon=False, fontsize=SIZE - 0.5, labelcolor="linecolor", handlelength=1.4,
-                       title="from input to output", title_fontsize=SIZE - 1,
-                       ncols=2 if len(named) > 2 else 1, loc="lower left", bbox_to_anchor=(0, 1))  # fmt: skip
-    legend.get_title().set_color(INK)
+    letters = sum(len(label(lines[place][0], 18)) for place in named)
+    legend = ax.legend(frameon=False, fontsize=SIZE - 0.5, labelcolor="linecolor", handlelength=1.2,
+                       ncols=len(named) if letters <= 32 else 2, columnspacing=1.2, handletextpad=0.5,
+                       loc="lower left", bbox_to_anchor=(-0.02, 1), borderaxespad=0.2)  # fmt: skip
     without_math(*legend.get_texts())
     return ax
+
+
+def _log_ticks(ax: Axes) -> None:
+    """Powers of ten, and 2 and 5 between them where the range is small."""
+    low, high = ax.get_ylim()
+    small = high / max(low, 1e-300) < 100
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if small else (1,), numticks=7))
+    ax.yaxis.set_minor_locator(NullLocator())
+    short_numbers(ax, "y")
 
 
 _WORDS = {

@@ -52,7 +52,7 @@ def _sizes(ax: Axes, error: NDArray) -> Axes:
     width = edges[1] - edges[0]
     ax.bar(edges[:-1] + width / 2, 100 * counts / len(error), 0.9 * width, color=BLUE, alpha=0.75)
     ax.axvline(0, color=ORANGE, linewidth=1.2, linestyle=(0, (4, 3)))
-    note(ax, 0, 0.97, " no error", color=ORANGE, transform=ax.get_xaxis_transform(), va="top")
+    note(ax, 0, 0.97, "no error", beside=4, color=ORANGE, transform=ax.get_xaxis_transform(), va="top")
     quiet(ax, x="true minus predicted", y="% of rows")
     short_numbers(ax, "x")
     ax.locator_params(axis="x", nbins=5)

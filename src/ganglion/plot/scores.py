@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
 
-from ganglion.plot.style import BLUE, GREY, INK, SIZE, new_axes, note, nothing, quiet, short, short_numbers
+from ganglion.plot.style import BLUE, GREY, INK, SIZE, new_axes, note, nothing, quiet, short
 from ganglion.plot.text import label, without_math
 
 
@@ -15,11 +16,12 @@ def plot_scores(
     *,
     metric: str = "score",
     own: str | None = None,
+    percent: bool = False,
 ) -> Axes:
     """Draw a dot per model and a line for its interval; the first model (or ``own``) stands out.
 
     Arguments: ``scores`` model -> score, from the top down; ``intervals`` model -> (low, high); ``metric``
-    the word under the axis. Returns the axes.
+    the word under the axis; ``percent`` writes shares as percent. Returns the axes.
 
     >>> plot_scores({"network": 0.9, "dummy": 0.5}, {"network": (0.88, 0.92)}).get_xlabel()
     'score'
@@ -28,18 +30,29 @@ def plot_scores(
     if not scores:
         return nothing(ax, "no score to show")
     own = next(iter(scores)) if own is None else own
+    written = _percent if percent else _number
     places = range(len(scores) - 1, -1, -1)
     for place, (name, value) in zip(places, scores.items()):
         colour = BLUE if name == own else GREY
         low, high = (intervals or {}).get(name, (value, value))
         ax.plot([low, high], [place, place], color=colour, linewidth=3, alpha=0.45, solid_capstyle="round")
         ax.plot([value], [place], "o", color=colour, markersize=7)
-        note(ax, 1.02, place, short(float(f"{value:.3g}")), va="center", transform=ax.get_yaxis_transform(),
+        note(ax, 1.02, place, written(value), va="center", transform=ax.get_yaxis_transform(),
              color=INK, fontweight="bold" if name == own else "normal")  # fmt: skip
     quiet(ax, grid="x", x=metric)
     ax.set_yticks(list(places), [label(name) for name in scores], fontsize=SIZE)
     without_math(*ax.get_yticklabels())
-    short_numbers(ax, "x")
+    ax.xaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: _percent(value, 0) if percent else short(value))
+    )
     ax.locator_params(axis="x", nbins=5)
     ax.set_ylim(-0.6, len(scores) - 0.4)
     return ax
+
+
+def _percent(value: float, digits: int = 1) -> str:
+    return f"{100 * value:.{digits}f}%"
+
+
+def _number(value: float) -> str:
+    return f"{round(value, 3) + 0:.3f}" if abs(value) < 10 else short(value)

@@ -68,9 +68,14 @@ def quiet(ax: Axes, *, grid: str = "y", x: str = "", y: str = "") -> Axes:
     return ax
 
 
-def note(ax: Axes, x: float, y: float, text: str, **options: Any) -> None:
-    """A short text in the figure, in the coordinates of the data unless ``transform`` says otherwise."""
-    ax.text(x, y, text, **{"color": INK, "fontsize": SIZE - 0.5, **options})
+def note(ax: Axes, x: float, y: float, text: str, *, beside: float = 0, **options: Any) -> None:
+    """A short text in the figure, ``beside`` points to the right of a place given in data coordinates.
+
+    Another ``transform`` changes what the coordinates mean, as in matplotlib.
+    """
+    place = options.pop("transform", ax.transData)
+    style = {"color": INK, "fontsize": SIZE - 0.5, **options}
+    ax.annotate(text, (x, y), (beside, 0), xycoords=place, textcoords="offset points", **style)
 
 
 def nothing(ax: Axes, sentence: str) -> Axes:

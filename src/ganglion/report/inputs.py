@@ -1,0 +1,147 @@
+"""What a report is made from: plain values, so that any loop, and not only an estimator, can have one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ganglion.base.record import TrainingRecord
+
+
+@dataclass(kw_only=True)
+class ModelScore:
+    """One model's line in the comparison; the network is the first of them."""
+
+    name: str
+    scores: Mapping[str, float]
+    """Score name -> value, as in ``metrics``."""
+    interval: tuple[float, float] | None = None
+    """Low and high of the main score."""
+    behind: tuple[float, float] | None = None
+    """Low and high of "network minus this model" in the main score, turned so that above 0 is better."""
+    seconds: float | None = None
+    note: str = ""
+
+    @classmethod
+    def of(cls, compared: Any, *, seconds: float | None = None, note: str = "") -> "ModelScore":
+        """The line of an ``evaluate.Compared``; ``seconds`` and ``note`` as in ``evaluate.Baseline``.
+
+        >>> from types import SimpleNamespace as Thing
+        >>> row = Thing(name="linear", scores={"r2": 0.5}, interval=Thing(low=0.4, high=0.6), behind=None)
+        >>> ModelScore.of(row).interval
+        (0.4, 0.6)
+        """
+
+        def ends(interval: Any) -> tuple[float, float] | None:
+            return None if interval is None else (float(interval.low), float(interval.high))
+
+        return cls(
+            name=compared.name,
+            scores=compared.scores,
+            interval=ends(compared.interval),
+            behind=ends(compared.behind),
+            seconds=seconds,
+            note=note,
+        )
+
+
+@dataclass(kw_only=True)
+class ColumnRow:
+    """One input column in the table of the data section."""
+
+    name: str
+    kind: str
+    missing: float = 0.0
+    """Share of cells without a value, 0..1."""
+    summary: str = ""
+    """Levels or the range, in a few words."""
+    treatment: str = ""
+    """What was done with it before the network saw it."""
+
+
+@dataclass(kw_only=True)
+class Healing:
+    """What ``--heal`` tried and what came of it."""
+
+    finding: str
+    changed: Mapping[str, tuple[Any, Any]]
+    """Parameter -> (before, after)."""
+    metric: str
+    before: float
+    after: float
+    kept: bool = True
+    """Whether the second network was the better one and was kept."""
+
+
+@dataclass(kw_only=True)
+class Reproduce:
+    """What somebody needs to get the same network again."""
+
+    command: str = ""
+    python: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    seeds: Mapping[str, int] = field(default_factory=dict)
+    data_hash: str = ""
+
+
+@dataclass(kw_only=True)
+class ReportInput:
+    """Everything a page shows; what is empty is left out of the page.
+
+    Arrays describe the rows that the scores were measured on (``split`` names them): ``y_true`` labels
+    ``(n,)`` or numbers ``(n,)`` / ``(n, outputs)``; ``prediction`` the same shape; ``proba`` ``(n, k)`` for
+    classes. Findings are objects or dictionaries with ``name``, ``severity``, ``where``, ``evidence``,
+    ``meaning`` and ``remedy`` (with a ``sentence``, or a sentence); mistakes as ``evaluate.Mistake``.
+
+    >>> ReportInput(title="Churn", target="left", task="binary", record=TrainingRecord()).family
+    'table'
+    """
+
+    title: str
+    target: str | Sequence[str]
+    task: str
+    """``"binary"``, ``"multiclass"`` or ``"regression"``."""
+    record: TrainingRecord
+    family: str = "table"
+    """Which file of ``report/sections`` builds the page."""
+    created: str = ""
+    source: str = ""
+    """Where the data came from, for example the file name."""
+    plan: str = ""
+    """The plan line that the command printed."""
+    split: str = "validation rows"
+    split_note: str = ""
+    """One sentence on what the scores may hide, for example that these rows also chose the best epoch."""
+    columns: Sequence[ColumnRow | Mapping[str, Any]] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Facts of the data in words -> value."""
+    findings: Sequence[Any] = ()
+    models: Sequence[ModelScore] = ()
+    """The network first, then the baselines, all on the same rows."""
+    metric: str | None = None
+    """The main score; accuracy or r2 where none is given."""
+    classes: Sequence[Any] = ()
+    positive: Any = None
+    """The class that ``proba`` means in a binary task; the second where none is given."""
+    outputs: Sequence[str] = ()
+    """Names of several targets."""
+    y_true: Any = None
+    prediction: Any = None
+    proba: Any = None
+    importances: Sequence[tuple[str, float, float]] = ()
+    importance_metric: str = ""
+    mistakes: Sequence[Any] = ()
+    healing: Healing | None = None
+    reproduce: Reproduce = field(default_factory=Reproduce)
+    deploy: Mapping[str, str] = field(default_factory=dict)
+    """Heading -> snippet of code, in the order shown."""
+
+    @property
+    def main_metric(self) -> str:
+        """The score that the page leads with."""
+        return self.metric or ("r2" if self.task == "regression" else "accuracy")
+
+    @property
+    def targets(self) -> list[str]:
+        """The names of what is predicted."""
+        named = [self.target] if isinstance(self.target, str) else list(self.target)
+        return list(self.outputs) or named
