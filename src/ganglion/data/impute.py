@@ -10,7 +10,7 @@ from ganglion.data.bayes import bayesian_ridge
 METHODS = ("mean", "median", "most_frequent", "knn", "iterative")
 MAX_DONORS = 2_000
 MAX_ROWS = 20_000
-MAX_REGRESSED = 300
+MAX_REGRESSED = 100
 ROUNDS = 10
 TOLERANCE = 1e-3
 

@@ -131,12 +131,12 @@ class TablePreprocessor:
         gappy = [c.name for c in self._numbers + self._dates if c.missing > 0]
         self._gaps = gappy if self.indicators else []
         block, _ = self._number_block(frame)
-        self.imputer_ = impute.Imputer(self.impute, self.neighbors).fit(block, counts)
         if self.impute == "iterative" and block.shape[1] > impute.MAX_REGRESSED:
             raise DataError(
                 f"iterative imputation takes at most {impute.MAX_REGRESSED} numeric columns, got "
                 f"{block.shape[1]}: use impute='median'."
             )
+        self.imputer_ = impute.Imputer(self.impute, self.neighbors).fit(block, counts)
         self.scaler_ = scale.Scaler(self.scale).fit(block, counts)
 
     def _fit_categories(self, rows: float) -> None:
