@@ -178,7 +178,6 @@ def lying_array(rng: Draw) -> bytes:
             {"shape": [end - begin, 2]},
             {"shape": [1] * 40 + row["shape"]},
             {"shape": 3},
-            {"shape": []},
             {"dtype": "F128"},
             {"dtype": "object"},
             {"dtype": ["F32"]},
