@@ -1,0 +1,31 @@
+"""The card inside a model file: what the network was trained on and how good it is."""
+
+from pathlib import Path
+from typing import Any
+
+from ganglion.estimators.persist import save
+from ganglion.jobs.fit import Result, data_hash
+
+
+def save_result(result: Result, path: Any) -> Path:
+    """Write the network and its card to ``path`` atomically."""
+    return save(result.estimator, path, card=card_of(result))
+
+
+def card_of(result: Result) -> dict[str, Any]:
+    """Where the network comes from, how it did, and what it stands beside."""
+    job = result.job
+    schema = [] if result.estimator.preprocessor_ is None else result.estimator.preprocessor_.schema_
+    return {
+        "target": job.targets,
+        "task": job.task.kind,
+        "plan": result.plan,
+        "metric": result.metric,
+        "models": [
+            {"name": m.name, "scores": dict(m.scores), "interval": m.interval, "seconds": m.seconds} for m in result.models
+        ],
+        "columns": [c.to_dict() for c in schema],
+        "data_hash": data_hash(job.frame, job.y),
+        "source": Path(result.source).name,
+        "rows": {"train": len(result.train), "test": len(result.test)},
+    }

@@ -1,0 +1,232 @@
+"""The main job: a table in; a trained, diagnosed network beside its baselines out."""
+
+import hashlib
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ganglion.base.errors import ParameterError, unknown_name
+from ganglion.base.fields import fields_of
+from ganglion.base.seeds import seed_from
+from ganglion.data.columns import Frame
+from ganglion.diagnose import diagnose
+from ganglion.diagnose.finding import Finding
+from ganglion.estimators.mlp import MLPClassifier, MLPRegressor
+from ganglion.evaluate import baselines, compare_scores
+from ganglion.evaluate.baselines import Baseline
+from ganglion.jobs.table import Job, open_job, split_job
+from ganglion.jobs.words import plan_line
+from ganglion.report.inputs import ModelScore
+from ganglion.search.heal import Healed, heal
+
+NETWORK_SHARE = 0.7  # of a time limit; the rest is for baselines and report
+
+
+@dataclass
+class Result:
+    """What the main job found: the network, the rows it was tested on, and how it did beside the baselines."""
+
+    estimator: Any
+    job: Job
+    plan: str
+    train: np.ndarray
+    test: np.ndarray
+    models: list[ModelScore]
+    metric: str
+    healed: Healed | None = None
+    seconds: float = 0.0
+    settings: dict[str, Any] = field(default_factory=dict)
+    source: str = ""
+
+    @property
+    def diagnosis(self) -> list[Finding]:
+        """The verdict, most likely cause first."""
+        return self.estimator.diagnosis_
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The network's scores on the test rows."""
+        return dict(self.models[0].scores)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predictions for new rows."""
+        return self.estimator.predict(X)
+
+    def save(self, path: Any) -> Any:
+        """Write the network with its preprocessing and its card as one ``*.ganglion`` file."""
+        from ganglion.jobs.card import save_result
+
+        return save_result(self, path)
+
+    def report(self, path: Any) -> Any:
+        """Write the offline HTML report."""
+        from ganglion.jobs.page import write_report
+
+        return write_report(self, path)
+
+
+def fit(
+    source: Any,
+    target: str | Sequence[str] | None = None,
+    *,
+    task: str | None = None,
+    test_fraction: float = 0.2,
+    group: str | None = None,
+    time_column: str | None = None,
+    ignore: Sequence[str] = (),
+    header: bool | None = None,
+    time_limit: float | None = None,
+    heal_first: bool = False,
+    compare: bool = True,
+    say: Callable[[str], None] | None = None,
+    **parameters: Any,
+) -> Result:
+    """Learn to predict a column of a table, with everything inferred that is not given.
+
+    Arguments:
+        source: a path (CSV, TSV, Parquet, JSON lines) or a table of pandas, polars, Arrow, or a dict of columns.
+        target: the column to predict, or several number columns.
+        task: ``"classification"`` or ``"regression"`` to decide it yourself.
+        test_fraction: share of rows kept aside for the scores.
+        group: a column whose values are never parted between training and test.
+        time_column: a column by which the last rows form the test.
+        ignore: columns to leave out.
+        header: whether the file's first row holds names; found out if not given.
+        time_limit: seconds for the whole job.
+        heal_first: apply the first remedy that parameters can carry, train again, keep the better network.
+        compare: train the dummy, linear and boosted-tree baselines on the same rows.
+        say: called with the plan line before training.
+        parameters: of ``MLPClassifier`` or ``MLPRegressor``.
+
+    Returns a ``Result``. Raises ``GanglionError`` for a table or a parameter that cannot be used.
+
+    >>> rows = {"x": list(range(100)), "big": [i > 50 for i in range(100)]}
+    >>> fit(rows, "big", max_epochs=20, compare=False).scores["accuracy"] > 0.8
+    True
+    """
+    started = time.monotonic()
+    if not 0 < test_fraction < 1:
+        raise ParameterError(f"test_fraction must be between 0 and 1, got {test_fraction}; the default is 0.2.")
+    job = open_job(source, target, task=task, ignore=ignore, header=header)
+    estimator = make_estimator(job, {**parameters, **({"time_limit": time_limit * NETWORK_SHARE} if time_limit else {})})
+    estimator._check()
+    train, test = split_job(job, test_fraction, seed_from(estimator.random_state or 0), group=group, time=time_column)
+    line = plan_line(job, estimator, len(train))
+    if say is not None:
+        say(line)
+    X, y = job.frame.take(train), job.y[train]
+    estimator.fit(X, y)
+    healed = heal(estimator, X, y) if heal_first else None
+    estimator = healed.estimator if healed is not None else estimator
+    result = Result(estimator, job, line, train, test, [], main_metric(job), healed, settings=dict(parameters))
+    result.source = str(source) if isinstance(source, str) or hasattr(source, "__fspath__") else ""
+    left = None if time_limit is None else max(1.0, time_limit - (time.monotonic() - started)) * 0.8
+    judge(result, compare, left)
+    result.seconds = time.monotonic() - started
+    return result
+
+
+def make_estimator(job: Job, parameters: dict[str, Any]) -> Any:
+    """The estimator for a task; raises ``ParameterError`` for a parameter that it does not have."""
+    cls = MLPClassifier if job.task.classification else MLPRegressor
+    known = fields_of(cls)
+    for name in parameters:
+        if name not in known:
+            raise ParameterError(f"{cls.__name__}: " + unknown_name("parameter", name, list(known)))
+    return cls(**parameters)
+
+
+def main_metric(job: Job) -> str:
+    """The score that leads: AUC where one of two classes is rare, else accuracy or R^2."""
+    if not job.task.classification:
+        return "r2"
+    if job.task.kind == "binary" and max(job.task.counts) >= 4 * min(job.task.counts):
+        return "auc"
+    return "accuracy"
+
+
+def judge(result: Result, compare: bool, time_limit: float | None) -> None:
+    """Score the network and the baselines on the test rows; the verdict then rests on these rows."""
+    job, estimator = result.job, result.estimator
+    rows = job.frame.take(result.test)
+    truth = job.y[result.test]
+    classes = estimator.classes_.tolist() if job.task.classification else None
+    answer = estimator.predict_proba(rows) if classes else estimator.predict(rows)
+    predictions = {"network": answer}
+    others: dict[str, Baseline] = {}
+    if compare:
+        others = run_baselines(job, estimator, rows, result, classes, time_limit)
+        predictions |= {k: b.proba if classes else b.prediction for k, b in others.items()}
+    compared = compare_scores(truth, predictions, result.metric, classes)
+    result.models = [
+        ModelScore.of(
+            row,
+            seconds=others[row.name].seconds if row.name in others else estimator.record_.seconds,
+            note=others[row.name].note if row.name in others else "",
+        )
+        for row in compared
+    ]
+    record = estimator.record_
+    record.data["n_validation"] = len(result.test)
+    for model in result.models:
+        scores = record_scores(model.scores, job, estimator)
+        if model.name == "network":
+            record.scores["validation"] = scores
+        else:
+            record.baselines[model.name] = scores
+    estimator.diagnosis_ = diagnose(record)
+
+
+def run_baselines(
+    job: Job, estimator: Any, rows: Frame, result: Result, classes: list[Any] | None, time_limit: float | None
+) -> dict[str, Baseline]:
+    """The three baselines on the numbers that the network sees."""
+    columns = estimator.preprocessor_
+    if columns is None:
+        inputs = [np.asarray(part.matrix, dtype=np.float64) for part in (job.frame.take(result.train), rows)]
+    else:
+        inputs = [columns.transform(part) for part in (job.frame.take(result.train), rows)]
+    return baselines(
+        inputs[0],
+        job.y[result.train],
+        inputs[1],
+        job.y[result.test],
+        "regression" if classes is None else job.task.kind,
+        cardinalities=() if columns is None else columns.cardinalities_,
+        classes=classes,
+        time_limit=time_limit,
+    )
+
+
+def record_scores(scores: Any, job: Job, estimator: Any) -> dict[str, float]:
+    """Scores in the words of a training record; losses in the units that training used."""
+    if job.task.classification:
+        kept = {k: scores[k] for k in ("accuracy", "balanced_accuracy") if k in scores}
+        loss = {"loss": scores["log_loss"]} if "log_loss" in scores else {}
+        return {"score": scores["accuracy"], **kept, **loss}
+    spread = float(np.mean(estimator.target_scale_**2)) if estimator.n_outputs_ == 1 else None
+    loss = {"loss": scores["rmse"] ** 2 / spread} if spread and "rmse" in scores else {}
+    return {"score": scores["r2"], "r2": scores["r2"], **loss} if "r2" in scores else dict(loss)
+
+
+def data_hash(frame: Frame, y: np.ndarray) -> str:
+    """A short name for a table's content: SHA-256 over names, cells and target."""
+    digest = hashlib.sha256("\x1f".join(frame.names).encode())
+    for name in frame.names:
+        column = frame.column(name)
+        digest.update(column.tobytes() if column.dtype != object else "\x1f".join(map(str, column)).encode())
+    digest.update(y.tobytes() if y.dtype != object else "\x1f".join(map(str, y)).encode())
+    return digest.hexdigest()[:16]
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides the numbers."""
+    import sklearn
+    import torch
+
+    return {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__,
+            "scikit-learn": sklearn.__version__}  # fmt: skip

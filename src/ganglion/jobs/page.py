@@ -1,0 +1,181 @@
+"""From a result of the main job to the report's input, and to a file."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import accuracy_score, r2_score
+
+from ganglion.base.files import write_atomically
+from ganglion.data.columns import Frame
+from ganglion.evaluate import permutation_importance, worst_mistakes
+from ganglion.jobs.fit import Result, data_hash, versions
+from ganglion.report import ColumnRow, Healing, ReportInput, Reproduce, render
+
+IMPORTANCE_SECONDS = 20.0
+
+
+def write_report(result: Result, path: Any) -> Path:
+    """Write the offline HTML report to ``path`` atomically."""
+    write_atomically(path, render(report_input(result)).encode())
+    return Path(path)
+
+
+def report_input(result: Result) -> ReportInput:
+    """Everything the page shows."""
+    job, estimator = result.job, result.estimator
+    rows = job.frame.take(result.test)
+    truth = job.y[result.test]
+    classify = job.task.classification
+    proba = estimator.predict_proba(rows) if classify else None
+    prediction = estimator.predict(rows)
+    classes = estimator.classes_.tolist() if classify else []
+    table = columns_of(rows)
+    name = Path(result.source).name or "the table"
+    score = accuracy_score if classify else r2_score
+    importance = permutation_importance(
+        lambda part: estimator.predict(frame_like(part, rows)), table, truth, score, time_limit=IMPORTANCE_SECONDS
+    )
+    return ReportInput(
+        title=f"{job.target} from {name}",
+        target=job.targets if len(job.targets) > 1 else job.targets[0],
+        task="regression" if job.task.kind == "multioutput" else job.task.kind,
+        record=estimator.record_,
+        created=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
+        source=name,
+        plan=result.plan,
+        split="test rows",
+        split_note="These rows were kept aside before anything was learned.",
+        columns=column_rows(estimator),
+        facts=facts_of(result),
+        findings=result.diagnosis,
+        models=result.models,
+        metric=result.metric,
+        classes=classes,
+        y_true=truth,
+        prediction=prediction,
+        proba=proba,
+        importances=[(i.name, i.mean, i.std) for i in importance],
+        importance_metric="accuracy" if classify else "r2",
+        mistakes=worst_mistakes(truth, proba if classify else prediction, classes=classes or None, table=table),
+        healing=healing_of(result),
+        reproduce=reproduce_of(result),
+        deploy=deploy_of(result),
+    )
+
+
+def columns_of(frame: Frame) -> dict[str, np.ndarray]:
+    """A frame as name -> column."""
+    return {name: frame.column(name) for name in frame.names}
+
+
+def frame_like(table: Any, frame: Frame) -> Frame:
+    """A table that was shuffled outside, as a frame again."""
+    from ganglion.data.columns import as_frame
+
+    return table if isinstance(table, Frame) else as_frame({name: table[name] for name in frame.names})
+
+
+def column_rows(estimator: Any) -> list[ColumnRow]:
+    """The data section's table."""
+    if estimator.preprocessor_ is None:
+        return []
+    return [
+        ColumnRow(name=c.name, kind=c.kind, missing=c.missing, summary=column_summary(c), treatment=c.note)
+        for c in estimator.preprocessor_.schema_
+    ]
+
+
+def column_summary(column: Any) -> str:
+    """Levels, or the range of numbers."""
+    if column.kind in ("category", "boolean") and column.levels:
+        shown = ", ".join(column.levels[:4])
+        return f"{len(column.levels)} levels: {shown}" + (" ..." if len(column.levels) > 4 else "")
+    if column.kind == "date" and column.min is not None:
+        first, last = (np.datetime64(int(v), "D") for v in (column.min, column.max))
+        return f"{first} to {last}"
+    if column.min is not None and column.max is not None:
+        return f"{column.min:.6g} to {column.max:.6g}, mean {column.mean:.4g}"
+    return ""
+
+
+def facts_of(result: Result) -> dict[str, Any]:
+    """Facts of the data in words."""
+    job, data = result.job, result.estimator.record_.data
+    facts: dict[str, Any] = {"rows read": f"{job.n_read:,}", "columns": len(job.frame.names)}
+    facts["rows for training"], facts["rows for the test"] = f"{len(result.train):,}", f"{len(result.test):,}"
+    if job.task.classification:
+        facts["classes"] = ", ".join(f"{c}: {k:,}" for c, k in list(zip(job.task.classes, job.task.counts))[:8])
+    if data.get("duplicates"):
+        facts["repeated rows"] = f"{data['duplicates']:.1%}"
+    facts |= {f"note {i + 1}": note for i, note in enumerate(job.notes)}
+    return facts
+
+
+def healing_of(result: Result) -> Healing | None:
+    """What healing tried, if it was asked for and found something to try."""
+    healed = result.healed
+    if healed is None or healed.finding is None:
+        return None
+    return Healing(
+        finding=healed.finding.name,
+        changed=healed.changed,
+        metric=healed.metric,
+        before=healed.before,
+        after=healed.after,
+        kept=healed.kept,
+    )
+
+
+def reproduce_of(result: Result) -> Reproduce:
+    """The command and the call that give the same network again."""
+    name = Path(result.source).name or "data.csv"
+    flags = " ".join(f"--{k.replace('_', '-')} {flag_value(v)}" for k, v in result.settings.items())
+    command = f"ganglion fit {name} --target {quoted(result.job.target)} {flags}".strip()
+    settings = "".join(f", {k}={v!r}" for k, v in result.settings.items())
+    python = f"import ganglion\nresult = ganglion.fit({name!r}, target={result.job.target!r}{settings})"
+    seed = result.estimator.random_state
+    return Reproduce(
+        command=command,
+        python=python,
+        versions=versions(),
+        seeds={"random_state": seed} if isinstance(seed, int) else {},
+        data_hash=data_hash(result.job.frame, result.job.y),
+    )
+
+
+def deploy_of(result: Result) -> dict[str, str]:
+    """Snippets that use the model file."""
+    model = model_name(result)
+    return {
+        "Python": f"import ganglion\nmodel = ganglion.load({model!r})\nmodel.predict(rows)",
+        "Command line": f"ganglion predict {quoted(model)} new.csv --output predictions.csv",
+    }
+
+
+def model_name(result: Result) -> str:
+    """The model file's name as the command chooses it."""
+    return stem(result.source or "model") + ".ganglion"
+
+
+def stem(path: str) -> str:
+    """A file's name without the endings of tables."""
+    name = Path(path).name
+    for ending in (".gz", ".csv", ".tsv", ".txt", ".parquet", ".pq", ".jsonl", ".ndjson", ".json"):
+        name = name.removesuffix(ending)
+    return name or "model"
+
+
+def quoted(text: str) -> str:
+    """A word for a shell."""
+    plain = text and all(c.isalnum() or c in "._-,/" for c in text)
+    return text if plain else "'" + text.replace("'", "'\\''") + "'"
+
+
+def flag_value(value: Any) -> str:
+    """A parameter as the command takes it."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ",".join(map(str, value))
+    return quoted(str(value))

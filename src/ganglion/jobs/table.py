@@ -1,0 +1,120 @@
+"""A table with a target, ready to be learned from: read, typed, cleaned of rows without a target, split."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ganglion.base.errors import DataError, unknown_name
+from ganglion.data.columns import Frame, as_frame
+from ganglion.data.read import read_table
+from ganglion.data.schema import infer_schema
+from ganglion.data.split import group_split, plain_split, stratified_split, time_split
+from ganglion.data.target import Task, infer_task
+
+TARGET_WORDS = ("target", "label", "class", "y", "outcome", "result", "price", "income", "churn", "survived", "quality")
+
+
+@dataclass
+class Job:
+    """What is to be learned: inputs, target and what was found out about both."""
+
+    frame: Frame
+    y: np.ndarray
+    task: Task
+    targets: list[str]
+    n_read: int
+    notes: list[str]
+
+    @property
+    def target(self) -> str:
+        """The names of the target columns."""
+        return ", ".join(self.targets)
+
+
+def open_frame(source: Any, header: bool | None = None) -> Frame:
+    """A table from a path or from any table library."""
+    if isinstance(source, str) or hasattr(source, "__fspath__"):
+        return read_table(source, header=header)
+    return as_frame(source)
+
+
+def open_job(
+    source: Any,
+    target: str | Sequence[str] | None,
+    *,
+    task: str | None = None,
+    ignore: Sequence[str] = (),
+    header: bool | None = None,
+) -> Job:
+    """Read a table and take its target apart.
+
+    Raises ``DataError`` when the target is missing (with suggestions), unusable, or leaves no inputs.
+    """
+    table = open_frame(source, header)
+    if target is None or not target:
+        best = ", ".join(suggest_targets(table))
+        raise DataError(f"--target names the column to predict, none was given; likely here: {best}.")
+    targets = [target] if isinstance(target, str) else list(target)
+    if len(targets) == 1 and targets[0] not in table.names and "," in targets[0]:
+        targets = [name.strip() for name in targets[0].split(",")]
+    for name in [*targets, *ignore]:
+        if name not in table.names:
+            raise DataError(unknown_name("column", name, table.names[:50]))
+    found = infer_task(target_columns(table, targets), task)
+    frame = table.drop([*targets, *ignore])
+    if not frame.names:
+        raise DataError(f"the table has no column but the target {', '.join(targets)}; give at least one input.")
+    rows = np.flatnonzero(found.kept)
+    kept = frame.take(rows)
+    y = found.encode(target_columns(table.take(rows), targets))
+    if found.classification:
+        y = found.decode(y)
+    return Job(kept, y, found, targets, len(table), [*table.notes, *missing_note(found)])
+
+
+def target_columns(table: Frame, targets: list[str]) -> Any:
+    """The target as one column, or as a table of several."""
+    return table.stored(targets[0]) if len(targets) == 1 else table.select(targets)
+
+
+def missing_note(task: Task) -> list[str]:
+    """A sentence on rows without a target."""
+    return [f"{task.n_missing:,} rows without a target were left out"] if task.n_missing else []
+
+
+def suggest_targets(table: Frame) -> list[str]:
+    """Up to four columns that look like targets: by name, then few-valued last columns."""
+
+    def likeness(i: int) -> tuple[bool, bool, int]:
+        name = table.names[i].lower()
+        named = any(word == name or word in name.replace("-", "_").split("_") for word in TARGET_WORDS)
+        return (not named, schema[table.names[i]] not in ("category", "boolean", "number"), -i)
+
+    schema = {c.name: c.kind for c in infer_schema(table)}
+    order = sorted(range(len(table.names)), key=likeness)
+    return [table.names[i] for i in order[:4]]
+
+
+def split_job(
+    job: Job, fraction: float, seed: int, *, group: str | None = None, time: str | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows for training and for the test: by group or time where given, else stratified for classes.
+
+    Raises ``DataError`` for a column that is not there or too few rows.
+    """
+    n = len(job.frame)
+    if n < 10:
+        raise DataError(f"at least 10 rows with a target are needed to train and to test, got {n}; give more rows.")
+    for name in (group, time):
+        if name is not None and name not in job.frame.names:
+            raise DataError(unknown_name("column", name, job.frame.names[:50]))
+    if group is not None:
+        _, codes = np.unique(job.frame.column(group).astype(str), return_inverse=True)
+        return group_split(codes, fraction, seed)
+    if time is not None:
+        return time_split(job.frame.column(time), fraction)
+    if job.task.classification:
+        return stratified_split(np.unique(job.y, return_inverse=True)[1], fraction, seed)
+    return plain_split(n, fraction, seed)
