@@ -9,9 +9,9 @@ from ganglion.plot.text import label
 from ganglion.report.inputs import ModelScore, ReportInput
 from ganglion.report.words import LOWER_IS_BETTER, cell, model, out_of, percent, score
 
-SERIOUS = {"critical", "error", "serious", "severe", "high", "problem", "fatal"}
-WARNING = {"warning", "warn", "medium", "moderate", "caution"}
-FINE = {"ok", "good", "fine", "healthy", "none"}
+SERIOUS = {"error", "critical"}
+WARNING = {"warning"}
+FINE = {"ok"}
 
 
 @dataclass
@@ -73,10 +73,9 @@ def verdict(result: ReportInput, findings: list[FindingView]) -> Verdict:
     others = [one for one in result.models[1:] if result.main_metric in one.scores]
     if network and any(one.name == "dummy" and not _ahead(network, one, result) for one in others):
         return Verdict("poor", "Not useful yet", "It is no better than a simple guess.")
-    # That a baseline is better has its own badge below.
-    poor = [one for one in findings if one.level == "poor" and "baseline" not in one.name]
+    poor = next((one for one in findings if one.level == "poor"), None)
     if poor:
-        return Verdict("poor", "Do not rely on it yet", f"The diagnosis found: {poor[0].name}.")
+        return Verdict("poor", "Do not rely on it yet", f"The diagnosis found: {poor.name}.")
     better = [one for one in others if network and _ahead(one, network, result)]
     if better:
         names = " and ".join(model(one.name).lower() for one in better)
@@ -84,7 +83,7 @@ def verdict(result: ReportInput, findings: list[FindingView]) -> Verdict:
         return Verdict(
             "caution", "Works, but a simpler model is better", f"The {names} {verb} clearly ahead."
         )
-    watch = next((one for one in findings if one.level in ("caution", "poor")), None)
+    watch = next((one for one in findings if one.level == "caution"), None)
     if watch:
         return Verdict("caution", "Works, with something to look at", f"The diagnosis found: {watch.name}.")
     if network is None:

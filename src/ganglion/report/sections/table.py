@@ -28,7 +28,7 @@ from ganglion.report.verdict import against
 from ganglion.report.words import METRICS, SHARES, STOPPED, capital, cell, metric, model, score, seconds
 
 TEMPLATE = "table.html"
-COLUMNS_OF_A_MISTAKE = 7
+COLUMNS_OF_A_MISTAKE = 6
 OUTPUTS_DRAWN = 4
 
 
@@ -271,7 +271,7 @@ def layers(result: ReportInput) -> list[dict[str, Any]]:
         (
             "update_ratio",
             "Change per step, relative to the weights",
-            "About 0.001 is usual. Far more is unsteady, far less is slow.",
+            "As a rule of thumb 0.001 is usual; far more is unsteady, far less is slow.",
         ),
     ]
     return [
