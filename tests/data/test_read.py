@@ -105,6 +105,8 @@ def test_gzip_parquet_and_json(tmp_path):
 SAID = {
     "ragged.csv": (b"a,b\n1,2\n3\n4,5,6\n", "line 3 has 1 .2 such rows."),
     "open quote.csv": (b'a,b\n1,"2\n3,4\n5,6\n', "opened in line 2"),
+    "quote at the end.csv": (b'a,b\n1,2\n3,"4\n', "opened in line 3"),
+    "blank lines.csv": (b"\n\na,b\n\n1,2\n\n3\n", "line 7 has 1"),
     "header only.csv": (b"a,b\n", "only a header"),
     "empty.csv": (b"", "is empty"),
     "blank.csv": (b"\n \n\r\n", "is empty"),

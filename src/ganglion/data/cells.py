@@ -1,5 +1,6 @@
 """What the text in a cell means: a missing marker, a number, a date or a word."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,8 +82,19 @@ def _codes(encoded: pa.DictionaryArray) -> np.ndarray:
     return encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def number_format(values: pa.Array) -> str:
-    """The number format that most of these distinct strings follow (``"plain"`` on a tie)."""
+_MAYBE_NUMBER = re.compile(r"\d|inf", re.IGNORECASE)
+_MAYBE_DATE = re.compile(r"\d[-/.]\d|[A-Za-z]{3} \d{1,2}, \d|\d [A-Za-z]{3} \d")
+
+
+def _like(values: pa.Array, pattern: re.Pattern[str]) -> bool:
+    """A quick look at the first cells, for tables of thousands of columns."""
+    return any(pattern.search(cell) for cell in values.slice(0, 30).to_pylist() if cell)
+
+
+def number_format(values: pa.Array) -> str | None:
+    """The number format that most of these distinct strings follow (``None``: none looks like a number)."""
+    if not _like(values, _MAYBE_NUMBER):
+        return None
     sample = values.slice(0, 500)
     shares = {name: int(_matches(sample, name).sum()) for name in _FORMATS}
     return max(shares, key=lambda name: (shares[name], name == "plain"))
@@ -120,6 +132,8 @@ def parse_numbers(values: pa.Array, form: str = "plain") -> np.ndarray:
 
 def date_format(values: pa.Array) -> str | None:
     """The date format that at least 95 % of these distinct strings follow, or ``None``."""
+    if not _like(values, _MAYBE_DATE):
+        return None
     sample = values.slice(0, 200)
     for name in DATE_FORMATS:
         if np.mean(~np.isnat(parse_dates(sample, name))) >= 0.95:

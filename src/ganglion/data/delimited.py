@@ -37,7 +37,7 @@ def parse_delimited(
         ['a', 'b']
     """
     content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").rstrip(b"\n\x1a ")
-    content = content.lstrip(b"\n") + b"\n"
+    content += b"\n"
     delimiter = delimiter or sniff_delimiter(content)
     table = _read(content, name, delimiter)
     cells = [_joined(table.column(i)) for i in range(table.num_columns)]
@@ -63,7 +63,7 @@ def _joined(column: pa.ChunkedArray) -> pa.Array:
 
 def _read(content: bytes, name: str, delimiter: str) -> pa.Table:
     """All cells as text; ragged rows are counted and the first is named."""
-    width = len(next(_records(content, delimiter), [""]))
+    width = len(next(filter(None, _records(content, delimiter)), [""]))
     if width > MAX_COLUMNS:
         raise DataError(
             f"at most {MAX_COLUMNS:,} columns are expected in a text table, but {name!r} has {width:,}: "
@@ -100,15 +100,17 @@ def _arrow(content: bytes, delimiter: str, width: int, on_ragged: object, block:
 def _records(content: bytes, delimiter: str) -> "csv._reader":  # type: ignore[name-defined]
     csv.field_size_limit(2**31 - 1)
     text = io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="")
-    return csv.reader((line for line in text if line != "\n"), delimiter=delimiter)
+    return csv.reader(text, delimiter=delimiter)
 
 
 def _refuse_open_quote(content: bytes, name: str, delimiter: str) -> None:
     """An odd number of quotes whose last one swallows the rest of the file."""
     reader, start, last = _records(content, delimiter), 0, 0
     for _ in reader:
-        start, last = last + 1, reader.line_num
-    if last > start:
+        start, last = last + 1, reader.line_num  # lines of the record just read
+    tail = content[content.rfind(b"\n", 0, -1) + 1 :]
+    opened = (delimiter.encode() + tail).count(delimiter.encode() + b'"') and tail.count(b'"') % 2
+    if last > start or opened:
         raise DataError(
             f"each quote is expected to be closed, but the one opened in line {start} of {name!r} "
             "runs to the end: close it or remove it."
@@ -148,7 +150,7 @@ def sniff_delimiter(content: bytes) -> str:
 
     def evenness(delimiter: str) -> tuple[float, int]:
         try:
-            widths = [len(row) for row in islice(_records(head, delimiter), 100)]
+            widths = [len(row) for row in islice(filter(None, _records(head, delimiter)), 100)]
         except (UnicodeDecodeError, csv.Error):
             return 0.0, 0
         usual = max(set(widths), key=widths.count) if widths else 1

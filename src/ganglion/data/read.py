@@ -101,7 +101,8 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _first_words(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+    """What a library said, as a part of a sentence."""
+    text = " ".join(str(error).split()).rstrip(".").replace(". ", "; ") or type(error).__name__
     return text if len(text) <= 100 else text[:97] + "..."
 
 

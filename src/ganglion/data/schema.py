@@ -186,6 +186,8 @@ def _text_column(name: str, values: pa.Array, counts: np.ndarray) -> Column:
 def _as_number(name: str, found: Words, counts: np.ndarray) -> Column | None:
     """A number if every word is one, or if there are many and at most 5 % of the cells are none."""
     form = number_format(found.values)
+    if form is None:
+        return None
     numbers = parse_numbers(found.values, form)
     bad = np.isnan(numbers)
     if bad.all():
