@@ -1,0 +1,233 @@
+"""A record as the rules read it: finite numbers only, ``None`` for what is missing."""
+
+import math
+from functools import cached_property
+from statistics import median, median_low
+from typing import Any
+
+from ganglion.base.record import TrainingRecord
+
+Row = dict[str, Any]
+
+TINY = 1e-12  # a norm below is a layer of zeros
+FEW_STEPS = 300  # so few steps of a sound size cannot double a layer's weights
+UNEVEN = 3.0  # from this ratio of classes on, accuracy mostly tells how frequent the largest is
+
+
+def number(value: Any) -> float | None:
+    """The value as a finite float, or ``None``."""
+    try:
+        value = float(value)
+    except (TypeError, ValueError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def numbers(rows: list[Row], key: str) -> list[float]:
+    """The finite values of a key over rows."""
+    found = (number(row.get(key)) for row in rows)
+    return [v for v in found if v is not None]
+
+
+def _depth(row: Row) -> float:
+    return number(row.get("index")) or 0.0
+
+
+class View:
+    """What rules ask of a record; every question has an answer, also for a record with missing parts."""
+
+    def __init__(self, record: TrainingRecord) -> None:
+        self.record = record
+        self.settings: Row = record.settings or {}
+        self.data: Row = record.data or {}
+        self.history: list[Row] = [row for row in record.history or [] if isinstance(row, dict)]
+
+    # what was trained on -------------------------------------------------------------------------------
+
+    @cached_property
+    def counts(self) -> list[int]:
+        """Examples per class, smallest first; empty for regression."""
+        found = (number(v) for v in (self.data.get("classes") or {}).values())
+        return sorted(int(v) for v in found if v)
+
+    @property
+    def imbalance(self) -> float:
+        """The largest class over the smallest one; 1 where there are no classes."""
+        return self.counts[-1] / self.counts[0] if len(self.counts) > 1 else 1.0
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether scores are R^2."""
+        return self.record.task == "regression"
+
+    def size(self, part: str) -> int | None:
+        """Rows of ``"train"`` or ``"validation"``."""
+        n = number(self.data.get(f"n_{part}"))
+        return None if n is None else int(n)
+
+    def setting(self, name: str) -> float:
+        """A hyper-parameter as a number, 0 where it is missing or not a number."""
+        return number(self.settings.get(name)) or 0.0
+
+    # the curve ------------------------------------------------------------------------------------------
+
+    @cached_property
+    def losses(self) -> list[float]:
+        """The training loss per epoch."""
+        return numbers(self.history, "loss")
+
+    @cached_property
+    def chance_loss(self) -> float:
+        """The loss of a prediction that does not look at the inputs: the unit in which losses are judged.
+
+        Cross-entropy: the entropy of the class frequencies. Regression: what R^2 divides by, so that a
+        loop of your own may leave its targets in their own units.
+        """
+        dummy = number((self.record.baselines.get("dummy") or {}).get("loss"))
+        if dummy is not None and dummy > 0:
+            return dummy
+        if len(self.counts) > 1:
+            total = sum(self.counts)
+            return -sum(c / total * math.log(c / total) for c in self.counts)
+        spreads = []
+        for row in self.history:
+            loss, score = number(row.get("val_loss")), number(row.get("val_score"))
+            if self.is_regression and loss is not None and score is not None and score < 0.999:
+                spreads.append(loss / (1.0 - score))
+        return median(spreads) if spreads and median(spreads) > 0 else 1.0
+
+    @property
+    def gradient_unit(self) -> float:
+        """By what gradients are divided to be free of the target's unit (1 for classes)."""
+        return math.sqrt(self.chance_loss) if self.is_regression else 1.0
+
+    def fall(self, share: float) -> float:
+        """The share of the loss that the last ``share`` of the epochs took away (3 epochs at either end)."""
+        span = max(2, round(len(self.losses) * share))
+        tail = self.losses[-span:]
+        if len(tail) < 2:
+            return 0.0
+        ends = min(3, len(tail) // 2)
+        before, after = sum(tail[:ends]) / ends, sum(tail[-ends:]) / ends
+        return (before - after) / abs(before) if before else 0.0
+
+    @property
+    def roughness(self) -> float:
+        """All rises of the loss over its range: 0 for a falling or a flat curve, large for a jumping one."""
+        rises = sum(max(0.0, b - a) for a, b in zip(self.losses, self.losses[1:]))
+        span = max(self.losses) - min(self.losses) if self.losses else 0.0
+        return rises / span if span > 0.1 * self.chance_loss else 0.0
+
+    # the layers -----------------------------------------------------------------------------------------
+
+    @cached_property
+    def moments(self) -> list[list[Row]]:
+        """The layers' rows by watched step, earliest first; inside, nearest to the input first."""
+        by_step: dict[float, list[Row]] = {}
+        for row in self.record.layers or []:
+            if isinstance(row, dict):
+                by_step.setdefault(number(row.get("step")) or 0.0, []).append(row)
+        return [sorted(by_step[step], key=_depth) for step in sorted(by_step)]
+
+    @property
+    def first_look(self) -> list[Row]:
+        """The layers before training changed them, if they were watched within the first epoch's steps."""
+        if not self.moments:
+            return []
+        step = number(self.moments[0][0].get("step")) or 0.0
+        per_epoch = number(self.history[0].get("step")) if self.history else None
+        early = step <= max(2.0, 0.1 * (per_epoch or 0.0))
+        return self.moments[0] if early else []
+
+    @property
+    def gradient_look(self) -> list[Row]:
+        """The earliest moment at which gradients reached more than one layer.
+
+        A last layer that starts at zero passes nothing back in the very first step.
+        """
+        for rows in self.moments[:4]:
+            if sum((number(row.get("grad_norm")) or 0.0) > 0 for row in rows) > 1:
+                return rows
+        return self.first_look
+
+    @property
+    def last_look(self) -> list[Row]:
+        """The layers at the last watched moment."""
+        return self.moments[-1] if self.moments else []
+
+    @cached_property
+    def update_ratios(self) -> list[float]:
+        """|update| / |weight| per watched moment: the typical hidden layer's.
+
+        Without the output layer, which often starts at zero and then moves by many times its size.
+        """
+        ratios = []
+        for rows in self.moments:
+            found = numbers([row for row in rows[:-1] if number(row.get("weight_norm"))], "update_ratio")
+            if found:
+                ratios.append(median_low(found))
+        return ratios
+
+    @property
+    def early_growth(self) -> float:
+        """By what factor the typical layer's weights grew between two looks at most ``FEW_STEPS`` apart."""
+        growth = [1.0]
+        for before, after in zip(self.moments, self.moments[1:]):
+            steps = (number(after[0].get("step")) or 0.0) - (number(before[0].get("step")) or 0.0)
+            old, new = numbers(before, "weight_norm"), numbers(after, "weight_norm")
+            factors = [n / o for o, n in zip(old, new) if o > TINY]
+            if steps <= FEW_STEPS and len(old) == len(new) and factors:
+                growth.append(median_low(factors))
+        return max(growth)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether more could be learned: training rows below a baseline, or half of the chance loss left."""
+        train, best = self.score("train"), self.best_baseline
+        if train is not None and best is not None and best - train >= 0.05:
+            return True
+        return bool(self.losses) and self.losses[-1] >= 0.5 * min(self.chance_loss, self.losses[0])
+
+    # the scores -----------------------------------------------------------------------------------------
+
+    @property
+    def score_key(self) -> str:
+        """Balanced accuracy where classes are uneven and it is there, else the plain score."""
+        uneven = self.imbalance >= UNEVEN and "balanced_accuracy" in (
+            self.record.scores.get("validation") or {}
+        )
+        return "balanced_accuracy" if uneven else "score"
+
+    def score(self, part: str, key: str | None = None) -> float | None:
+        """The score on ``"train"`` or ``"validation"``; the best epoch's ``val_score`` stands in."""
+        key = key or self.score_key
+        found = number((self.record.scores.get(part) or {}).get(key))
+        if found is None and key == "score":
+            found = number((self.record.scores.get(part) or {}).get("accuracy"))
+            history = numbers(self.history, "val_score") if part == "validation" else []
+            found = max(history) if found is None and history else found
+        return found
+
+    def baseline(self, name: str, key: str | None = None) -> float | None:
+        """A baseline's score on the validation part."""
+        key = key or self.score_key
+        scores = self.record.baselines.get(name) or {}
+        found = number(scores.get(key))
+        return number(scores.get("accuracy")) if found is None and key == "score" else found
+
+    @property
+    def best_baseline(self) -> float | None:
+        """The best score of a baseline that looks at the inputs."""
+        found = [self.baseline(n) for n in self.record.baselines if n != "dummy"]
+        return max((f for f in found if f is not None), default=None)
+
+    def noise(self, score: float, part: str = "validation") -> float:
+        """The standard error of a score on so many rows: binomial, or about 2 (1 - R^2) / sqrt(n) for R^2."""
+        n = float(max(self.size(part) or 100, 2))
+        if self.is_regression:
+            return 2.0 * max(1.0 - score, 0.0) / math.sqrt(n)
+        p = min(max(score, 0.0), 1.0)
+        if self.score_key == "balanced_accuracy":
+            # the smallest class decides: its share of the rows is all that half of the score stands on
+            n = max(2.0, n * self.counts[0] / sum(self.counts) * len(self.counts))
+        return math.sqrt(max(p * (1.0 - p), 0.25 / n) / n)
