@@ -22,7 +22,8 @@ def card_of(result: Result) -> dict[str, Any]:
         "plan": result.plan,
         "metric": result.metric,
         "models": [
-            {"name": m.name, "scores": dict(m.scores), "interval": m.interval, "seconds": m.seconds} for m in result.models
+            {"name": m.name, "scores": dict(m.scores), "interval": m.interval, "seconds": m.seconds}
+            for m in result.models
         ],
         "columns": [c.to_dict() for c in schema],
         "data_hash": data_hash(job.frame, job.y),

@@ -110,11 +110,17 @@ def fit(
     """
     started = time.monotonic()
     if not 0 < test_fraction < 1:
-        raise ParameterError(f"test_fraction must be between 0 and 1, got {test_fraction}; the default is 0.2.")
+        raise ParameterError(
+            f"test_fraction must be between 0 and 1, got {test_fraction}; the default is 0.2."
+        )
     job = open_job(source, target, task=task, ignore=ignore, header=header)
-    estimator = make_estimator(job, {**parameters, **({"time_limit": time_limit * NETWORK_SHARE} if time_limit else {})})
+    estimator = make_estimator(
+        job, {**parameters, **({"time_limit": time_limit * NETWORK_SHARE} if time_limit else {})}
+    )
     estimator._check()
-    train, test = split_job(job, test_fraction, seed_from(estimator.random_state or 0), group=group, time=time_column)
+    train, test = split_job(
+        job, test_fraction, seed_from(estimator.random_state or 0), group=group, time=time_column
+    )
     line = plan_line(job, estimator, len(train))
     if say is not None:
         say(line)
@@ -122,7 +128,9 @@ def fit(
     estimator.fit(X, y)
     healed = heal(estimator, X, y) if heal_first else None
     estimator = healed.estimator if healed is not None else estimator
-    result = Result(estimator, job, line, train, test, [], main_metric(job), healed, settings=dict(parameters))
+    result = Result(
+        estimator, job, line, train, test, [], main_metric(job), healed, settings=dict(parameters)
+    )
     result.source = str(source) if isinstance(source, str) or hasattr(source, "__fspath__") else ""
     left = None if time_limit is None else max(1.0, time_limit - (time.monotonic() - started)) * 0.8
     judge(result, compare, left)

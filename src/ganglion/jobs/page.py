@@ -36,7 +36,11 @@ def report_input(result: Result) -> ReportInput:
     name = Path(result.source).name or "the table"
     score = accuracy_score if classify else r2_score
     importance = permutation_importance(
-        lambda part: estimator.predict(frame_like(part, rows)), table, truth, score, time_limit=IMPORTANCE_SECONDS
+        lambda part: estimator.predict(frame_like(part, rows)),
+        table,
+        truth,
+        score,
+        time_limit=IMPORTANCE_SECONDS,
     )
     return ReportInput(
         title=f"{job.target} from {name}",
@@ -59,7 +63,9 @@ def report_input(result: Result) -> ReportInput:
         proba=proba,
         importances=[(i.name, i.mean, i.std) for i in importance],
         importance_metric="accuracy" if classify else "r2",
-        mistakes=worst_mistakes(truth, proba if classify else prediction, classes=classes or None, table=table),
+        mistakes=worst_mistakes(
+            truth, proba if classify else prediction, classes=classes or None, table=table
+        ),
         healing=healing_of(result),
         reproduce=reproduce_of(result),
         deploy=deploy_of(result),
@@ -107,7 +113,9 @@ def facts_of(result: Result) -> dict[str, Any]:
     facts: dict[str, Any] = {"rows read": f"{job.n_read:,}", "columns": len(job.frame.names)}
     facts["rows for training"], facts["rows for the test"] = f"{len(result.train):,}", f"{len(result.test):,}"
     if job.task.classification:
-        facts["classes"] = ", ".join(f"{c}: {k:,}" for c, k in list(zip(job.task.classes, job.task.counts))[:8])
+        facts["classes"] = ", ".join(
+            f"{c}: {k:,}" for c, k in list(zip(job.task.classes, job.task.counts))[:8]
+        )
     if data.get("duplicates"):
         facts["repeated rows"] = f"{data['duplicates']:.1%}"
     facts |= {f"note {i + 1}": note for i, note in enumerate(job.notes)}

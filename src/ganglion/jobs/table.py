@@ -13,7 +13,19 @@ from ganglion.data.schema import infer_schema
 from ganglion.data.split import group_split, plain_split, stratified_split, time_split
 from ganglion.data.target import Task, infer_task
 
-TARGET_WORDS = ("target", "label", "class", "y", "outcome", "result", "price", "income", "churn", "survived", "quality")
+TARGET_WORDS = (
+    "target",
+    "label",
+    "class",
+    "y",
+    "outcome",
+    "result",
+    "price",
+    "income",
+    "churn",
+    "survived",
+    "quality",
+)
 
 
 @dataclass
@@ -65,7 +77,9 @@ def open_job(
     found = infer_task(target_columns(table, targets), task)
     frame = table.drop([*targets, *ignore])
     if not frame.names:
-        raise DataError(f"the table has no column but the target {', '.join(targets)}; give at least one input.")
+        raise DataError(
+            f"the table has no column but the target {', '.join(targets)}; give at least one input."
+        )
     rows = np.flatnonzero(found.kept)
     kept = frame.take(rows)
     y = found.encode(target_columns(table.take(rows), targets))
@@ -106,7 +120,9 @@ def split_job(
     """
     n = len(job.frame)
     if n < 10:
-        raise DataError(f"at least 10 rows with a target are needed to train and to test, got {n}; give more rows.")
+        raise DataError(
+            f"at least 10 rows with a target are needed to train and to test, got {n}; give more rows."
+        )
     for name in (group, time):
         if name is not None and name not in job.frame.names:
             raise DataError(unknown_name("column", name, job.frame.names[:50]))

@@ -20,10 +20,8 @@ def plan_line(job: Job, estimator: Any, n_train: int) -> str:
     schema = infer_schema(job.frame)
     facts = describe(schema, len(job.frame))
     used = [c for c in schema if c.used]
-    left_out = len(schema) - len(used)
     parts = [f"{len(job.frame):,} rows × {len(schema)} columns"]
     parts += [facts] if facts else []
-    parts += [f"{left_out} left out"] if left_out else []
     seconds = guess_seconds(estimator, n_train, len(used))
     limit = estimator.time_limit
     about = f"about {round_seconds(min(seconds, limit) if limit else seconds)}"
