@@ -70,13 +70,14 @@ class Plateau:
 
     def __init__(self, factor: float = 0.5, wait: int = 5) -> None:
         self.factor, self.wait = factor, wait
-        self._known = (0, 1.0)  # (epochs looked at, factor): only a cache, the value is a function of history
+        self._known: tuple[Any, int, float] = (None, 0, 1.0)  # (history, its length, factor): only a cache
 
     def __call__(self, progress: float, history: History) -> float:
         """The factor after these epochs."""
-        if len(history) != self._known[0]:
-            self._known = (len(history), self.factor ** self._cuts(history))
-        return self._known[1]
+        known = self._known  # read once: runs in other threads share this object
+        if known[0] is not history or known[1] != len(history):
+            known = self._known = (history, len(history), self.factor ** self._cuts(history))
+        return known[2]
 
     def _cuts(self, history: History) -> int:
         best, since, cuts = math.inf, 0, 0

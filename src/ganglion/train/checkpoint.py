@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 NAME = "run.checkpoint"
 FORMAT = 1
+SAVE_EVERY = 10.0  # seconds between saves, unless a checkpoint says otherwise
+DIGEST = 32  # bytes of SHA-256 in front of everything else
 
 
 class Checkpoint:
@@ -25,7 +27,7 @@ class Checkpoint:
 
     Arguments:
         folder: made if it is not there.
-        every: seconds between saves; 0 saves after every epoch.
+        every: seconds between saves, ``SAVE_EVERY`` if not given; 0 saves after every epoch.
         resume: continue from the folder's checkpoint if there is one.
         identity: a text that names data and settings; a checkpoint of another identity is refused.
         plan: how the run computes; a resume on another plan is allowed and said (``run.resumed``).
@@ -37,12 +39,13 @@ class Checkpoint:
         self,
         folder: str | Path,
         *,
-        every: float = 10.0,
+        every: float | None = None,
         resume: bool = False,
         identity: str = "",
         plan: dict[str, Any] | None = None,
     ) -> None:
-        self.folder, self.every, self.wanted = Path(folder), every, resume
+        self.folder, self.wanted = Path(folder), resume
+        self.every = SAVE_EVERY if every is None else every
         self.identity, self.plan = identity, plan or {}
         self.last = time.monotonic()
 
@@ -59,23 +62,35 @@ class Checkpoint:
         """Save at an epoch's end, if it is due or the run is over."""
         over = run.stopped is not None or (run.epochs is not None and run.epoch >= run.epochs)
         if over or self.every == 0 or self.due():
-            run.totals = {}
             self.save(run)
 
-    def save(self, run: "Run") -> None:
-        """Write the run's state; the previous checkpoint stands until the new one is complete."""
+    def save(self, run: "Run", totals: dict[str, Any] | None = None) -> None:
+        """Write the run's state; the previous checkpoint stands until the new one is complete.
+
+        ``totals`` are the meter's sums, inside an epoch.
+        """
+        run.totals = totals or {}
         tensors: dict[str, Tensor] = {}
         state = pack(run.state_dict(), tensors)
         body = save(tensors) if tensors else b""
         head = {"format": FORMAT, "identity": self.identity, "plan": self.plan, "state": state}
-        head["sha256"] = hashlib.sha256(body).hexdigest()
         text = json.dumps(head).encode()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.path, len(text).to_bytes(8, "little") + text + body)
+        content = len(text).to_bytes(8, "little") + text + body
+        write_atomically(self.path, hashlib.sha256(content).digest() + content)
         self.last = time.monotonic()
 
     def resume(self, run: "Run") -> bool:
-        """Put the run where its checkpoint stands; False if there is none or it is not wanted."""
+        """Put the run where its checkpoint stands; False if there is none or it is not wanted.
+
+        Makes the folder, so that one that cannot be had is refused before any training.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ModelFileError(
+                f"checkpoints cannot be kept in {self.folder} ({(error.strerror or str(error)).lower()}); "
+                "give a folder that can be written."
+            ) from error
         sweep(self.folder)
         if not self.wanted or not self.path.exists():
             return False
@@ -85,7 +100,13 @@ class Checkpoint:
                 f"the checkpoint in {self.folder} belongs to a run with other data or settings; "
                 "resume with the same ones, or give another folder."
             )
-        run.load_state_dict(unpack(head["state"], tensors))
+        try:
+            run.load_state_dict(unpack(head["state"], tensors))
+        except (RuntimeError, ValueError, KeyError, IndexError, TypeError) as error:
+            raise ModelFileError(
+                f"the checkpoint in {self.folder} was made by another network or optimiser; "
+                "resume with the same ones, or give another folder."
+            ) from error
         run.started = time.monotonic()
         changed = sorted(k for k in {*head["plan"], *self.plan} if head["plan"].get(k) != self.plan.get(k))
         run.resumed = "on another plan: " + ", ".join(changed) if changed else "on the same plan"
@@ -94,16 +115,16 @@ class Checkpoint:
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Header and tensors of a checkpoint; raises ``ModelFileError`` if it is damaged or newer."""
-    raw = path.read_bytes()
-    length = int.from_bytes(raw[:8], "little")
     try:
-        head = json.loads(raw[8 : 8 + length])
-        body = raw[8 + length :]
-        whole = hashlib.sha256(body).hexdigest() == head["sha256"]
-    except (ValueError, KeyError, TypeError):
-        whole = False
-    if not whole:
+        raw = path.read_bytes()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ModelFileError(f"{path} cannot be read ({reason}); delete it and start again.") from error
+    digest, content = raw[:DIGEST], memoryview(raw)[DIGEST:]
+    if len(content) < 8 or hashlib.sha256(content).digest() != digest:
         raise ModelFileError(f"{path} is damaged: expected a whole checkpoint; delete it and start again.")
+    length = int.from_bytes(content[:8], "little")
+    head, body = json.loads(bytes(content[8 : 8 + length])), bytes(content[8 + length :])
     if head["format"] > FORMAT:
         raise ModelFileError(
             f"{path} was written by a newer Ganglion (format {head['format']}); update Ganglion."

@@ -1,6 +1,8 @@
 """The guard: a step whose loss or gradient is not finite is not applied, and is named."""
 
 import math
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -16,22 +18,38 @@ class Guard:
 
     On the CPU a look costs a microsecond, so each step is judged at once. On an accelerator the verdict
     stays there: a sticky flag makes the optimiser leave weights and moments as they are, and is read every
-    ``READ_EVERY`` steps, so no step waits.
+    ``READ_EVERY`` steps, so no step waits. ``buffers`` (running statistics), which a forward pass changes,
+    are left as they were as well.
     """
 
-    def __init__(self, device: torch.device, waits: bool | None = None) -> None:
+    def __init__(
+        self, device: torch.device, waits: bool | None = None, buffers: Iterable[Tensor] = ()
+    ) -> None:
         self.now = device.type == "cpu" if waits is None else not waits
-        self.flag = None if self.now else torch.zeros((), device=device)
+        self.flag: Any = None if self.now else torch.zeros((), device=device)
         self.since = 0
-        self.first_bad: Tensor | None = None if self.now else torch.full((), -1.0, device=device)
+        self.first_bad: Any = None if self.now else torch.full((), -1, dtype=torch.int64, device=device)
+        self.buffers = list(buffers)
+        self.before: list[Tensor] = []
+        # the steps among which a late look must find the bad one: number, phase, batches
+        self.recent: deque[tuple[int, str, list[Batch]]] = deque(maxlen=1 if self.now else READ_EVERY)
+
+    def open(self, step: int, phase: str, group: list[Batch]) -> None:
+        """A step begins: remember its batches, and what its forward pass may change."""
+        self.recent.append((step, phase, group))
+        if self.buffers:
+            self.before = [b.clone() for b in self.buffers]
 
     def judge(self, loss: Any, norm: Any, step: int) -> bool:
         """Whether the step is good; where the answer stays on the device: True until a bad one is read."""
         if self.now:
-            return math.isfinite(loss) and math.isfinite(norm)
+            good = math.isfinite(loss) and math.isfinite(norm)
+            if not good:
+                self.take_back()
+            return good
         bad = ~(torch.isfinite(loss) & torch.isfinite(norm))
-        self.first_bad.copy_(torch.where(bad & (self.flag == 0), step, self.first_bad))  # type: ignore[union-attr]
-        self.flag.copy_(torch.maximum(self.flag, bad.to(self.flag.dtype)))  # type: ignore[union-attr]
+        self.first_bad.copy_(torch.where(bad & (self.flag == 0), step, self.first_bad))
+        self.flag.copy_(torch.maximum(self.flag, bad.to(self.flag.dtype)))
         self.since += 1
         return True
 
@@ -40,31 +58,88 @@ class Guard:
         if self.now or not (force or self.since >= READ_EVERY):
             return None
         self.since = 0
-        return int(self.first_bad) if bool(self.flag) else None  # type: ignore[arg-type]
+        return int(self.first_bad) if bool(self.flag) else None
 
-    def apply(self, optimizer: Any, params: list[Tensor]) -> None:
-        """Make the update unless the flag is up, without waiting for the device."""
+    def apply(self, optimizer: Any, params: Sequence[Tensor], closure: Callable[[], Any]) -> bool:
+        """Make the update unless the flag is up, without waiting for the device.
+
+        False where an optimiser that asks several times (``closure``) was led to weights that are not finite;
+        its step is then taken back.
+        """
+        if isinstance(optimizer, torch.optim.LBFGS):
+            return self._search(optimizer, params, closure)
         if self.now:
             optimizer.step()
         elif getattr(optimizer, "_step_supports_amp_scaling", False):
             optimizer.grad_scale, optimizer.found_inf = None, self.flag
             optimizer.step()
         else:
-            before = [p.detach().clone() for p in params]
+            before = _copies(params)
             optimizer.step()
-            with torch.no_grad():
-                for p, old in zip(params, before):
-                    p.copy_(torch.where(self.flag == 0, p, old))  # type: ignore[operator]
+            self._unless_flagged(params, before)
+        return True
+
+    def _search(self, optimizer: Any, params: Sequence[Tensor], closure: Callable[[], Any]) -> bool:
+        before = _copies(params)
+        optimizer.step(closure)
+        if all(bool(torch.isfinite(p).all()) for p in params):
+            return True
+        _put(params, before)
+        self.take_back()
+        return False
+
+    def after_update(self, objective: Objective, phase: str, lr: float) -> None:
+        """The objective's own change after a step, and nothing of it if the flag is up."""
+        if self.now:
+            objective.after_update(phase, lr)
+            return
+        if objective.acts_after_update:
+            params = list(objective.parameters())
+            before = _copies(params)
+            objective.after_update(phase, lr)
+            self._unless_flagged(params, before)
+        self._unless_flagged(self.buffers, self.before)
+
+    def take_back(self) -> None:
+        """Put the buffers back where they were before the last step."""
+        _put(self.buffers, self.before)
+
+    def bad_step(self) -> tuple[int, str, list[Batch]]:
+        """Number, phase and batches of the first bad step."""
+        first = self.read(force=True)
+        return next((known for known in self.recent if known[0] == first), self.recent[-1])
+
+    @torch.no_grad()
+    def _unless_flagged(self, values: Sequence[Tensor], before: list[Tensor]) -> None:
+        for value, old in zip(values, before):
+            value.copy_(torch.where(self.flag == 0, value, old))
 
 
-def locate(objective: Objective, batch: Batch, phase: str) -> dict[str, Any]:
-    """Where numbers stop being finite in one forward and backward pass: layer, quantity, likely cause."""
+def _copies(values: Sequence[Tensor]) -> list[Tensor]:
+    return [v.detach().clone() for v in values]
+
+
+@torch.no_grad()
+def _put(values: Sequence[Tensor], before: list[Tensor]) -> None:
+    for value, old in zip(values, before):
+        value.copy_(old)
+
+
+def locate(objective: Objective, group: list[Batch], phase: str) -> dict[str, Any]:
+    """Where numbers stop being finite in a step over these batches: layer, quantity, likely cause."""
+    places = (_locate(objective, batch, phase) for batch in group)
+    unknown = {"layer": "all", "quantity": "gradient norm", "cause": "the gradient norm overflows"}
+    return next((place for place in places if place is not None), unknown)
+
+
+def _locate(objective: Objective, batch: Batch, phase: str) -> dict[str, Any] | None:
+    layer = _layers_of(objective)
     for name, value in batch.items():
         if isinstance(value, Tensor) and value.is_floating_point() and not torch.isfinite(value).all():
             return {"layer": "input", "quantity": name, "cause": f"the batch's {name} is not finite"}
     for name, p in objective.named_parameters():
         if not torch.isfinite(p).all():
-            return {"layer": _layer(name), "quantity": "weight", "cause": f"{name} was not finite already"}
+            return {"layer": layer(name), "quantity": "weight", "cause": f"{name} was not finite already"}
     bad: list[str] = []
     handles = [
         m.register_forward_hook(lambda _m, _i, out, name=name: bad.append(name) if _is_bad(out) else None)
@@ -78,18 +153,20 @@ def locate(objective: Objective, batch: Batch, phase: str) -> dict[str, Any]:
         for handle in handles:
             handle.remove()
     if bad:
-        return {"layer": _layer(bad[0] + "."), "quantity": "activation", "cause": "activations overflow"}
+        return {"layer": layer(bad[0] + "."), "quantity": "activation", "cause": "activations overflow"}
     if not torch.isfinite(step.loss).all():
         return {"layer": "loss", "quantity": "loss", "cause": "the loss overflows for finite outputs"}
     step.loss.sum().backward()
     for name, p in reversed(list(objective.named_parameters())):
         if p.grad is not None and not torch.isfinite(p.grad).all():
-            return {"layer": _layer(name), "quantity": "gradient", "cause": "gradients overflow"}
-    return {"layer": "all", "quantity": "gradient norm", "cause": "the gradient norm overflows"}
+            return {"layer": layer(name), "quantity": "gradient", "cause": "gradients overflow"}
+    return None
 
 
-def _layer(parameter: str) -> str:
-    return parameter.removeprefix("model.").rpartition(".")[0] or "model"
+def _layers_of(objective: Objective) -> Callable[[str], str]:
+    """From a parameter's name in the objective to its layer's name in the model, as records have it."""
+    inside = next((name + "." for name, m in objective.named_modules() if m is objective.model and name), "")
+    return lambda parameter: parameter.removeprefix(inside).rpartition(".")[0] or "model"
 
 
 def _is_bad(out: Any) -> bool:

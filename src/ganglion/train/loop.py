@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ganglion.objectives.base import Batch, Objective, Phase
+from ganglion.objectives.base import Batch, Objective, Phase, Step
 from ganglion.optim.schedules import Schedule, constant
 from ganglion.train.checkpoint import Checkpoint
 from ganglion.train.clip import Clip, clip_, global_norm
@@ -56,15 +56,15 @@ def fit(
 
     Returns the finished ``Run``. Raises ``ParameterError`` for what cannot be trained.
     """
-    check_run(objective, optimizers, epochs, max_steps, accumulate)
+    check_run(objective, optimizers, epochs, max_steps, accumulate, clip)
     total = max_steps or planned_steps(batches, objective.phases, accumulate, epochs)
     run = Run(objective, batches, optimizers, epochs, total, seed, keep, time_limit)
     device = next((p.device for p in objective.parameters()), torch.device("cpu"))
-    params = {p.name: list(objective.parameters_of(p.name)) for p in objective.phases}
-    base_lr = {name: [g["lr"] for g in o.param_groups] for name, o in optimizers.items()}
     autocast = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
+    params = {p.name: list(objective.parameters_of(p.name)) for p in objective.phases}
+    rates = {name: [g["lr"] for g in o.param_groups] for name, o in optimizers.items()}
     members = getattr(objective, "members", None)
-    guard, meter = Guard(device), Meter(device)
+    guard, meter = Guard(device, buffers=objective.buffers()), Meter(device)
     on_backward, on_step, on_epoch = (listeners(hooks, m) for m in ("backward", "step", "epoch"))
     if checkpoint is not None and checkpoint.resume(run):
         meter.load(run.totals)
@@ -75,77 +75,56 @@ def fit(
         while run.stopped is None and (epochs is None or run.epoch < epochs):
             stream = batches.epoch(seed, run.epoch, run.drawn)
             for phase, group, closes in updates(objective.phases, stream, accumulate, run):
-                optimizer, name = optimizers[phase.name], phase.name
+                name, optimizer = phase.name, optimizers[phase.name]
                 run.batch, run.phase = group[-1], name
+                set_rate(run, optimizer, rates[name], schedule)
 
-                # the learning rate of this step
-                factor = schedule(run.progress, run.history)
-                for g, lr in zip(optimizer.param_groups, base_lr[name]):
-                    g["lr"] = lr * factor
-                run.lr = optimizer.param_groups[0]["lr"]
-
-                # gradients of the group's mean loss
+                # gradients of the group's mean loss, micro-batch by micro-batch
+                guard.open(run.step, name, group)
                 optimizer.zero_grad()
                 size = sum(batches.size(b) for b in group)
                 with autocast:
                     loss, step = sum_gradients(objective, group, name, size)
                 grads = gradients_of(params[name])
-                run.grad_norm = norm = global_norm(grads, members)
-                loss, norm = meter.take(name, loss, norm, size, clip.norm)
+                run.grad_norm = global_norm(grads, members)
+                run.loss, norm = meter.take(name, loss, run.grad_norm, size, clip.norm)
 
                 # the update, unless something is not finite
-                if not guard.judge(loss, norm, run.step):
+                if not guard.judge(run.loss, norm, run.step):
                     run.stopped = "non_finite"
                     break
-                if clip.norm is not None or clip.value is not None:
-                    clip_(grads, run.grad_norm, clip, members)
+                clip_(grads, run.grad_norm, clip, members)
                 for watch in on_backward:
                     watch(run)
-                if isinstance(optimizer, torch.optim.LBFGS):
-                    optimizer.step(lambda: closure(objective, optimizer, group, name, size))  # noqa: B023
-                else:
-                    guard.apply(optimizer, params[name])
-                objective.after_update(name, run.lr)
+                if not guard.apply(optimizer, params[name], closure(objective, optimizer, group, name, size)):
+                    run.stopped = "non_finite"
+                    break
+                guard.after_update(objective, name, run.lr)
                 batches.feedback(step)
                 run.step += 1
                 for watch in on_step:
                     watch(run)
 
-                # when to stop, when to save
-                if guard.read() is not None:
-                    run.stopped = "non_finite"
-                elif max_steps and run.step >= max_steps:
-                    run.stopped = "steps"
-                elif time_limit and run.seconds >= time_limit:
-                    run.stopped = "time"
-                if run.stopped:
+                # whether that was all, and whether to save
+                due = closes and checkpoint is not None and checkpoint.due()
+                if over(run, guard, max_steps, look=due):
                     break
-                if closes and checkpoint is not None and checkpoint.due():
-                    run.totals = meter.dump()
-                    checkpoint.save(run)
+                if due and checkpoint is not None:
+                    checkpoint.save(run, meter.dump())
             close_epoch(run, meter, guard, validate, on_epoch)
-            if checkpoint is not None and (run.stopped is None or run.stopped == "early"):
+            if checkpoint is not None and run.stopped in (None, "early", "steps"):
                 checkpoint.save_epoch(run)
     except KeyboardInterrupt:
         run.stopped = "interrupt"
-    run.stopped = run.stopped or "epochs"
-    if run.stopped == "non_finite":
-        name_the_step(run, guard)
-    if keep is not None:
-        keep.restore(objective.model)
-    objective.eval()
-    run.spent, run.started = run.seconds, time.monotonic()
-    for hook in hooks:
-        hook.end(run)
-    return run
+    return finish(run, guard, hooks)
 
 
 def updates(
     phases: tuple[Phase, ...], stream: Iterator[Batch], accumulate: int, run: Run
 ) -> Iterator[tuple[Phase, list[Batch], bool]]:
     """One epoch's updates: (phase, its micro-batches, whether it closes a cycle of phases)."""
-    group: list[Batch] = []
     while True:
+        group: list[Batch] = []  # of this cycle
         for i, phase in enumerate(phases):
             for j in range(phase.repeat):
                 if phase.batch == "new" or not group:
@@ -156,7 +135,7 @@ def updates(
                 yield phase, group, i == len(phases) - 1 and j == phase.repeat - 1
 
 
-def sum_gradients(objective: Objective, group: list[Batch], phase: str, size: int) -> tuple[Any, Any]:
+def sum_gradients(objective: Objective, group: list[Batch], phase: str, size: int) -> tuple[Any, Step]:
     """Gradients of a group's mean loss, micro-batch by micro-batch; the loss sum and the last step."""
     loss, step = objective.gradients(group[0], phase, size)
     for batch in group[1:]:
@@ -165,10 +144,35 @@ def sum_gradients(objective: Objective, group: list[Batch], phase: str, size: in
     return loss, step
 
 
-def closure(objective: Objective, optimizer: Any, group: list[Batch], phase: str, size: int) -> Any:
+def set_rate(run: Run, optimizer: Any, rates: list[Any], schedule: Schedule) -> None:
+    """The learning rate of this step, in every group of the optimiser."""
+    factor = schedule(run.progress, run.history)
+    for group, lr in zip(optimizer.param_groups, rates):
+        group["lr"] = lr * factor
+    run.lr = optimizer.param_groups[0]["lr"]
+
+
+def closure(
+    objective: Objective, optimizer: Any, group: list[Batch], phase: str, size: int
+) -> Callable[[], Any]:
     """The mean loss with fresh gradients, for optimisers that ask several times a step (L-BFGS)."""
-    optimizer.zero_grad()
-    return sum_gradients(objective, group, phase, size)[0] / size
+
+    def ask() -> Any:
+        optimizer.zero_grad()
+        return sum_gradients(objective, group, phase, size)[0] / size
+
+    return ask
+
+
+def over(run: Run, guard: Guard, max_steps: int | None, *, look: bool) -> bool:
+    """Whether the run ends after this step; ``run.stopped`` then says why. ``look``: ask the guard in any case."""
+    if guard.read(force=look) is not None:
+        run.stopped = "non_finite"
+    elif max_steps and run.step >= max_steps:
+        run.stopped = "steps"
+    elif run.time_limit and run.seconds >= run.time_limit:
+        run.stopped = "time"
+    return run.stopped is not None
 
 
 def close_epoch(run: Run, meter: Meter, guard: Guard, validate: Any, on_epoch: list[Any]) -> None:
@@ -197,16 +201,30 @@ def close_epoch(run: Run, meter: Meter, guard: Guard, validate: Any, on_epoch: l
         watch(run, row)
 
 
+def finish(run: Run, guard: Guard, hooks: tuple[Hook, ...]) -> Run:
+    """Name a step that was not finite, put the kept weights in place, tell the hooks."""
+    run.stopped = run.stopped or "epochs"
+    if run.stopped == "non_finite":
+        run.non_finite = name_the_step(run, guard)
+    if run.keep is not None:
+        run.keep.restore(run.objective.model)
+    run.objective.eval()
+    run.spent, run.started = run.seconds, time.monotonic()
+    for hook in hooks:
+        hook.end(run)
+    return run
+
+
+def name_the_step(run: Run, guard: Guard) -> dict[str, Any]:
+    """Say which step was not finite, in which layer, and why; the weights are those before it."""
+    step, phase, group = guard.bad_step()
+    with run.aside():
+        place = locate(run.objective, group, phase)
+    guard.take_back()
+    run.objective.zero_grad()
+    return {"epoch": run.epoch + 1, "step": step + 1, "phase": phase, **place}
+
+
 def mean_rate(lr: Any) -> float:
     """A group's learning rate as one number, the mean where it is a vector."""
     return float(torch.as_tensor(lr, dtype=torch.float64).mean())
-
-
-def name_the_step(run: Run, guard: Guard) -> None:
-    """Say which step was not finite, in which layer, and why; the weights are those before it."""
-    first = guard.read(force=True)
-    step = run.step if first is None else first
-    with run.aside():
-        place = locate(run.objective, run.batch, run.phase)
-    run.non_finite = {"epoch": run.epoch + 1, "step": step + 1, "phase": run.phase, **place}
-    run.objective.zero_grad()

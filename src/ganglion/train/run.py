@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ganglion.base.errors import ParameterError
 from ganglion.objectives.base import Objective, Phase
+from ganglion.train.clip import Clip
 
 
 @dataclass
@@ -86,6 +87,7 @@ class Run:
     batch: Any = None  # the last one, for hooks
     phase: str = "train"
     lr: float = 0.0
+    loss: Any = 0.0  # sum over the last step's examples
     grad_norm: Any = 0.0
     started: float = field(default_factory=time.monotonic)
 
@@ -154,7 +156,12 @@ def planned_steps(batches: Any, phases: tuple[Phase, ...], accumulate: int, epoc
 
 
 def check_run(
-    objective: Objective, optimizers: dict[str, Any], epochs: Any, steps: Any, accumulate: int
+    objective: Objective,
+    optimizers: dict[str, Any],
+    epochs: Any,
+    steps: Any,
+    accumulate: int,
+    clip: Clip,
 ) -> None:
     """Refuse what cannot be trained, with the reason."""
     if (epochs is None) == (steps is None):
@@ -163,6 +170,12 @@ def check_run(
     if missing:
         raise ParameterError(
             f"phase {missing[0]!r} has no optimiser; give optimizers={{{missing[0]!r}: ...}}."
+        )
+    searching = any(isinstance(o, torch.optim.LBFGS) for o in optimizers.values())
+    if searching and (clip.norm is not None or clip.value is not None):
+        raise ParameterError(
+            "L-BFGS measures its steps by the true gradient, so it cannot be clipped; leave clip_norm and "
+            "clip_value at None, or take another optimiser."
         )
     if accumulate > 1 and objective.couples_batch:
         raise ParameterError(
