@@ -276,6 +276,19 @@ def test_numbers_met_as_text_and_text_met_as_numbers():
     np.testing.assert_array_equal(pre.transform({"a": [2], "b": [2.5]}), as_text)
 
 
+def test_what_a_library_calls_a_category_is_one():
+    pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    table = pd.DataFrame({"grade": pd.Categorical([3, 1, 2, None] * 9), "size": np.arange(36.0)})
+    pre = TablePreprocessor().fit(table)
+    assert pre.names_out_ == ["size", "grade=1", "grade=2", "grade=3"]
+    expected = pre.transform(table)
+    np.testing.assert_array_equal(
+        pre.transform({"grade": [3, 1, 2, None] * 9, "size": np.arange(36)}), expected
+    )
+    words = pl.DataFrame({"code": pl.Series(["10", "20"] * 9, dtype=pl.Enum(["10", "20"]))})
+    assert TablePreprocessor().fit(words).names_out_ == ["code=20"]
+
+
 def test_a_wide_matrix_is_quick():
     X = np.random.default_rng(0).normal(size=(4, 100_000))
     start = time.perf_counter()

@@ -33,6 +33,7 @@ class Frame:
         matrix: numbers (n, d), as they came.
         named: whether the names came with the data (else ``x0``, ``x1`` ... and order counts).
         notes: sentences on what was noticed while reading.
+        categorical: names of the columns whose library called them categories, whatever their cells.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Frame:
         *,
         named: bool = True,
         notes: Iterable[str] = (),
+        categorical: Iterable[str] = (),
     ) -> None:
         self.names = list(names)
         self.columns = None if columns is None else list(columns)
         self.matrix = matrix
         self.named = named
         self.notes = list(notes)
+        self.categorical = frozenset(categorical)
         self._where = {name: i for i, name in enumerate(self.names)}
         if len(self._where) < len(self.names):
             raise DataError(_duplicate(self.names))
@@ -88,10 +91,10 @@ class Frame:
         """The table of these rows (positions or a boolean mask)."""
         rows = np.flatnonzero(rows) if np.asarray(rows).dtype == bool else np.asarray(rows, dtype=np.int64)
         if self.matrix is not None:
-            return Frame(self.names, matrix=self.matrix[rows], named=self.named, notes=self.notes)
+            return self._like(self.names, matrix=self.matrix[rows])
         chosen = pa.array(rows)
         columns = [c.take(chosen) if isinstance(c, pa.Array) else c[rows] for c in self.columns or []]
-        return Frame(self.names, columns, named=self.named, notes=self.notes)
+        return self._like(self.names, columns)
 
     def select(self, names: Sequence[str]) -> "Frame":
         """The table of these columns, in this order."""
@@ -99,13 +102,26 @@ class Frame:
             return self
         kept = [self.index(name) for name in names]
         if self.matrix is not None:
-            return Frame(names, matrix=self.matrix[:, kept], named=self.named, notes=self.notes)
+            return self._like(names, matrix=self.matrix[:, kept])
         stored = self.columns or []
-        return Frame(names, [stored[i] for i in kept], named=self.named, notes=self.notes)
+        return self._like(names, [stored[i] for i in kept])
 
     def renamed(self, names: Sequence[str]) -> "Frame":
         """The same columns under other names."""
-        return Frame(names, self.columns, self.matrix, named=self.named, notes=self.notes)
+        of_old = dict(zip(self.names, names))
+        return Frame(
+            names,
+            self.columns,
+            self.matrix,
+            named=self.named,
+            notes=self.notes,
+            categorical=[of_old[name] for name in self.categorical],
+        )
+
+    def _like(self, names: Sequence[str], columns: Any = None, matrix: Any = None) -> "Frame":
+        """Other cells with what is known of this table."""
+        kept = self.categorical.intersection(names)
+        return Frame(names, columns, matrix, named=self.named, notes=self.notes, categorical=kept)
 
     def drop(self, names: Iterable[str]) -> "Frame":
         """The table without these columns."""
@@ -227,7 +243,9 @@ def _from_dataframe(X: Any) -> Frame:
         matrix = frame.to_numpy()
         if matrix.dtype.kind in "fiu":
             return Frame(names, matrix=matrix, named=named)
-    return Frame(names, [_from_series(frame[name], name) for name in names], named=named)
+    columns = [_from_series(frame[name], name) for name in names]
+    called = [name for name, kind in frame.schema.items() if kind in (nw.Categorical, nw.Enum)]
+    return Frame(names, columns, named=named, categorical=called)
 
 
 def _from_series(series: Any, name: str) -> Any:

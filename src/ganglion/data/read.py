@@ -91,7 +91,9 @@ def _parquet(content: bytes, name: str) -> Frame:
     if not names or not table.num_rows:
         raise DataError(f"rows and columns are expected, but {name!r} has none: give a table with rows.")
     Frame(names, [()] * len(names))  # refuses duplicate names before any work
-    return Frame(names, [from_arrow(_whole(table.column(i)), names[i]) for i in range(len(names))])
+    columns = [from_arrow(_whole(table.column(i)), name) for i, name in enumerate(names)]
+    called = [name for i, name in enumerate(names) if pa.types.is_dictionary(table.column(i).type)]
+    return Frame(names, columns, categorical=called)
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

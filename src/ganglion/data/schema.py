@@ -93,7 +93,9 @@ def infer_schema(frame: Frame, counts: np.ndarray | None = None, integer_levels:
         columns = _matrix_schema(frame, counts)
     else:
         columns = [
-            _text_column(name, frame.stored(name), counts)
+            _called_category(name, frame.stored(name), counts)
+            if name in frame.categorical
+            else _text_column(name, frame.stored(name), counts)
             if is_text(frame.stored(name))
             else _plain_column(name, frame.stored(name), counts)
             for name in frame.names
@@ -167,6 +169,15 @@ def _date(name: str, moments: np.ndarray, counts: np.ndarray, form: str) -> Colu
     if column.kind == "constant":
         column.note = f"it is always {str(moments[0])[:10]}"
     return column
+
+
+def _called_category(name: str, values: Any, counts: np.ndarray) -> Column:
+    """A column that its library calls a category stays one, also where its cells are numbers."""
+    found = words(as_text(values))
+    missing = float(1.0 - counts[found.codes >= 0].sum() / counts.sum())
+    if not len(found.values):
+        return Column(name, "empty", 1.0, note="all its cells are missing")
+    return _left_out(name, found, counts, missing) or _category(name, found, counts, missing)
 
 
 def _text_column(name: str, values: pa.Array, counts: np.ndarray) -> Column:
