@@ -62,6 +62,11 @@ class Objective(nn.Module):
         (total / divisor).backward()
         return total.detach(), step
 
+    @property
+    def acts_after_update(self) -> bool:
+        """Whether ``after_update`` does anything."""
+        return type(self).after_update is not Objective.after_update
+
     def after_update(self, phase: str, lr: float) -> None:
         """What changes weights after a step: clipping, max-norm, a proximal step, target networks."""
 

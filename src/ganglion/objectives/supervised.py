@@ -35,6 +35,11 @@ class Supervised(Objective):
         output = self.net(batch["x"])
         return Step(self.loss.value(output, batch["y"]), output)
 
+    @property
+    def acts_after_update(self) -> bool:
+        """With an l1 penalty."""
+        return bool(self.l1)
+
     def after_update(self, phase: str, lr: float) -> None:
         """The proximal step of the l1 penalty."""
         if self.l1:

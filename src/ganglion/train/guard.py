@@ -57,8 +57,10 @@ class Guard:
         """The number of the first bad step, if a look is due and there was one."""
         if self.now or not (force or self.since >= READ_EVERY):
             return None
+        if bool(self.flag):
+            return int(self.first_bad)
         self.since = 0
-        return int(self.first_bad) if bool(self.flag) else None
+        return None
 
     def apply(self, optimizer: Any, params: Sequence[Tensor], closure: Callable[[], Any]) -> bool:
         """Make the update unless the flag is up, without waiting for the device.

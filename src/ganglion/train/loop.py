@@ -75,8 +75,8 @@ def fit(
         while run.stopped is None and (epochs is None or run.epoch < epochs):
             stream = batches.epoch(seed, run.epoch, run.drawn)
             for phase, group, closes in updates(objective.phases, stream, accumulate, run):
+                run.batch, run.phase = group[-1], phase.name
                 name, optimizer = phase.name, optimizers[phase.name]
-                run.batch, run.phase = group[-1], name
                 set_rate(run, optimizer, rates[name], schedule)
 
                 # gradients of the group's mean loss, micro-batch by micro-batch
@@ -85,8 +85,7 @@ def fit(
                 size = sum(batches.size(b) for b in group)
                 with autocast:
                     loss, step = sum_gradients(objective, group, name, size)
-                grads = gradients_of(params[name])
-                run.grad_norm = global_norm(grads, members)
+                run.grad_norm = global_norm(grads := gradients_of(params[name]), members)
                 run.loss, norm = meter.take(name, loss, run.grad_norm, size, clip.norm)
 
                 # the update, unless something is not finite
@@ -106,10 +105,9 @@ def fit(
                     watch(run)
 
                 # whether that was all, and whether to save
-                due = closes and checkpoint is not None and checkpoint.due()
-                if over(run, guard, max_steps, look=due):
+                if over(run, guard, max_steps):
                     break
-                if due and checkpoint is not None:
+                if closes and checkpoint is not None and checkpoint.due() and guard.read(force=True) is None:
                     checkpoint.save(run, meter.dump())
             close_epoch(run, meter, guard, validate, on_epoch)
             if checkpoint is not None and run.stopped in (None, "early", "steps"):
@@ -164,9 +162,9 @@ def closure(
     return ask
 
 
-def over(run: Run, guard: Guard, max_steps: int | None, *, look: bool) -> bool:
-    """Whether the run ends after this step; ``run.stopped`` then says why. ``look``: ask the guard in any case."""
-    if guard.read(force=look) is not None:
+def over(run: Run, guard: Guard, max_steps: int | None) -> bool:
+    """Whether the run ends after this step; ``run.stopped`` then says why."""
+    if guard.read() is not None:
         run.stopped = "non_finite"
     elif max_steps and run.step >= max_steps:
         run.stopped = "steps"
