@@ -92,6 +92,7 @@ class Field:
             words = words.replace("a number", f"a number {self.bound.words()}")
             words = words.replace("whole numbers", f"whole numbers {self.bound.words()}")
             words = words.replace("a whole number", f"a whole number {self.bound.words()}")
+            words = words.replace("a dict of numbers", f"a dict of numbers {self.bound.words()}")
         return words
 
     def check(self, value: Any, owner: str) -> None:
@@ -109,7 +110,8 @@ class Field:
     def _in_bound(self, value: Any) -> bool:
         if self.bound is None:
             return True
-        numbers = value if isinstance(value, tuple | list) else (value,)
+        numbers = value.values() if isinstance(value, dict) else value
+        numbers = numbers if isinstance(value, tuple | list | dict) else (value,)
         return all(self.bound.admits(v) for v in numbers if isinstance(v, Real) and not isinstance(v, bool))
 
 
@@ -180,7 +182,7 @@ def _fits_one(value: Any, kind: Any) -> bool:
     if get_origin(kind) is tuple:
         return isinstance(value, tuple | list) and all(_fits(v, get_args(kind)[0]) for v in value)
     if get_origin(kind) is dict:
-        return isinstance(value, dict)
+        return isinstance(value, dict) and all(_fits(v, get_args(kind)[1]) for v in value.values())
     if kind is Callable or get_origin(kind) is Callable:
         return callable(value)
     return isinstance(value, kind)
@@ -197,7 +199,7 @@ def _type_words(kind: Any) -> str:
         elif get_origin(option) is tuple:
             parts.append("a tuple of whole numbers" if get_args(option)[0] is int else "a tuple")
         elif get_origin(option) is dict:
-            parts.append("a dict")
+            parts.append("a dict of numbers" if get_args(option)[1] is float else "a dict")
         else:
             parts.append(words.get(option) or f"a {getattr(option, '__name__', str(option))}")
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " or " + parts[-1]

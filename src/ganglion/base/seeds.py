@@ -19,10 +19,11 @@ def seed_from(random_state: Any) -> int:
         return int(random_state.randint(2**31 - 1))
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**31 - 1))
-    seed = int(random_state)
-    if not 0 <= seed < 2**32:
-        raise ParameterError(f"random_state must be a whole number from 0 to 2**32 - 1, got {seed}.")
-    return seed
+    if not isinstance(random_state, int | np.integer) or not 0 <= random_state < 2**32:
+        raise ParameterError(
+            f"random_state must be None, a whole number from 0 to 2**32 - 1 or a NumPy generator, got {random_state!r}."
+        )
+    return int(random_state)
 
 
 @contextmanager

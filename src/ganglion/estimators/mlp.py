@@ -10,7 +10,7 @@ from sklearn.utils.validation import column_or_1d
 from torch import Tensor
 
 from ganglion.base.errors import DataError
-from ganglion.base.fields import Between, Known
+from ganglion.base.fields import AtLeast, Between, Known
 from ganglion.estimators.network import DenseNetwork
 from ganglion.estimators.training import (
     Part,
@@ -35,6 +35,7 @@ class MLPClassifier(ClassifierMixin, DenseNetwork):
 
     class_weight: Annotated[
         dict[Any, float] | Literal["balanced"] | None,
+        AtLeast(0),
         "weight of each class; balanced = inverse to its frequency",
     ] = None
     label_smoothing: Annotated[
