@@ -28,6 +28,7 @@ ACTIONS: dict[str, tuple[bool, str]] = {
     "drop_column": (False, "name of the column"),
     "more_rows": (False, "number of training rows to have at least"),
     "check_data": (False, "nothing: look at the target and the columns"),
+    "check_layer": (False, "name of the layer whose computation overflows"),
 }
 
 

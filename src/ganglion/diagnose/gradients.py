@@ -16,6 +16,10 @@ SMALL_SHARE = 1e-2
 # Where every layer's gradient is that small, none of them moves.
 SMALL_GRADIENT = 1e-5
 
+# Weights and gradients that grew less than this before an overflow did not cause it.
+GROWN = 1.2
+GRADIENT_GROWN = 10.0
+
 # Dropping so many units multiplies the kept ones (and the gradients) by 1 / (1 - p) in every layer.
 STRONG_DROPOUT = 0.8
 
@@ -42,14 +46,22 @@ def non_finite_step(view: View) -> Finding | None:
             + (f" at step {evidence['step']:.0f}" if evidence["step"] is not None else "")
             + f"; training ended there.{cause}"
         ),
-        remedy=_against_overflow(view, quantity, str(found.get("cause") or "")),
+        remedy=_against_overflow(view, layer, quantity, str(found.get("cause") or "")),
         lab="non-finite",
     )
 
 
-def _against_overflow(view: View, quantity: str, cause: str) -> Remedy:
-    if "batch" in cause or str(quantity) in ("x", "y"):
+def _against_overflow(view: View, layer: str, quantity: str, cause: str) -> Remedy:
+    if "batch" in cause or quantity in ("x", "y"):
         return Remedy("check_data", None, "Look for infinite or missing numbers in the data.")
+    at_once = number((view.record.non_finite or {}).get("step")) == 1
+    sound = bool(view.moments) and view.early_growth < GROWN and view.gradient_growth < GRADIENT_GROWN
+    if layer and (at_once or sound):
+        return Remedy(
+            "check_layer",
+            layer,
+            f"Weights and gradients were sound: look at what layer {layer!r} computes (division, log, exp, root).",
+        )
     if not view.setting("clip_norm"):
         return Remedy("clip_norm", 1.0, "Bound the gradient's norm to 1, and start again from fresh weights.")
     return Remedy("lower_lr", 0.1, "Divide the learning rate by 10, and start again from fresh weights.")

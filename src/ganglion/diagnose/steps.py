@@ -7,7 +7,7 @@ from ganglion.diagnose.units import DEAD, is_at_zero, worst
 from ganglion.diagnose.view import View, numbers
 
 # A good step moves a layer by about a thousandth to a hundredth of its size.
-GOOD_STEP = 3e-3
+GOOD_STEP = 5e-3
 # A step of half the weights' size forgets what they were.
 HUGE_STEP = 0.5
 # A step of a seventh may go well; it is called too high only with a sign of harm.
@@ -39,7 +39,8 @@ def lr_too_high(view: View) -> Finding | None:
         signs["weight_growth"] = growth
     elif largest < (LARGE_STEP if signs else HUGE_STEP) and (view.update_ratios or not _diverged(view)):
         return None
-    factor = power_of_ten(GOOD_STEP / max(largest, LARGE_STEP)) if view.update_ratios else 0.1
+    # what was measured while the weights flew apart says little of how much less is right
+    factor = max(power_of_ten(GOOD_STEP / max(largest, LARGE_STEP)), 1e-3) if view.update_ratios else 0.1
     evidence = dict(signs)
     if view.update_ratios:
         evidence |= {"update_ratio": largest, "threshold": HUGE_STEP if largest >= HUGE_STEP else LARGE_STEP}
@@ -48,7 +49,7 @@ def lr_too_high(view: View) -> Finding | None:
         "error" if "below_baseline" in signs or view.record.stopped == "non_finite" else "warning",
         evidence=evidence,
         meaning=(
-            f"Single steps change a layer by {largest:.0%} of its size (about 0.3 % is usual): each forgets "
+            f"Single steps change a layer by {largest:.0%} of its size (about 0.5 % is usual): each forgets "
             "what the ones before it learned."
             if largest >= LARGE_STEP
             else f"Within a few steps the weights grew {growth:.1f}-fold: steps are far too large."
@@ -102,7 +103,7 @@ def lr_too_low(view: View) -> Finding | None:
         "warning",
         evidence=evidence,
         meaning=(
-            f"No step changed a layer by more than {largest:.1g} of its size (about 3e-3 is usual): the run "
+            f"No step changed a layer by more than {largest:.1g} of its size (about 5e-3 is usual): the run "
             "ended long before the network could learn."
         ),
         remedy=Remedy("raise_lr", factor, f"Multiply the learning rate by {factor:g}."),

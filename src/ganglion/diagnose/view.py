@@ -131,13 +131,11 @@ class View:
 
     @property
     def first_look(self) -> list[Row]:
-        """The layers before training changed them, if they were watched within the first epoch's steps."""
+        """The layers before training changed them (much): the first moment, if it lies in the first epoch."""
         if not self.moments:
             return []
-        step = number(self.moments[0][0].get("step")) or 0.0
-        per_epoch = number(self.history[0].get("step")) if self.history else None
-        early = step <= max(2.0, 0.1 * (per_epoch or 0.0))
-        return self.moments[0] if early else []
+        step, epoch = (number(self.moments[0][0].get(key)) for key in ("step", "epoch"))
+        return self.moments[0] if (step or 0.0) <= 2 or (epoch or 0.0) <= 1 else []
 
     @property
     def gradient_look(self) -> list[Row]:
@@ -179,6 +177,12 @@ class View:
             if steps <= FEW_STEPS and len(old) == len(new) and factors:
                 growth.append(median_low(factors))
         return max(growth)
+
+    @property
+    def gradient_growth(self) -> float:
+        """The largest layer gradient ever watched over that of the first look."""
+        sizes = [max(found) for rows in self.moments if (found := numbers(rows, "grad_norm"))]
+        return max(sizes) / sizes[0] if sizes and sizes[0] > 0 else 1.0
 
     @property
     def unfinished(self) -> bool:
