@@ -6,7 +6,7 @@ The public names; each is imported when it is first asked for, so that importing
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+from ganglion.base.version import VERSION as __version__
 
 PUBLIC = {
     "MLPClassifier": "ganglion.estimators.mlp",

@@ -1,0 +1,3 @@
+"""The version of Ganglion."""
+
+VERSION = "0.1.0"
