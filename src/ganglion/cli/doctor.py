@@ -30,9 +30,9 @@ def versions() -> dict[str, str]:
     """Versions of Ganglion and of what it stands on."""
     from importlib.metadata import PackageNotFoundError, version
 
-    from ganglion import __version__
+    from ganglion.base.version import VERSION
 
-    found = {"ganglion": __version__, "python": platform.python_version()}
+    found = {"ganglion": VERSION, "python": platform.python_version()}
     for name in ("torch", "numpy", "scikit-learn", "pyarrow", "narwhals", "safetensors", "pandas", "polars"):
         try:
             found[name] = version(name)

@@ -151,9 +151,9 @@ def root(
 ) -> None:
     """Neural networks from your data: trained, diagnosed with a remedy, saved safely."""
     if version:
-        from ganglion import __version__
+        from ganglion.base.version import VERSION
 
-        say(f"ganglion {__version__}")
+        say(f"ganglion {VERSION}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         say(context.get_help())
