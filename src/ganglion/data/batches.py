@@ -8,6 +8,7 @@
 The order is a pure function of (seed, epoch), so a resumed run needs only a batch number.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,7 +58,7 @@ class ResidentBatches:
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
-        return -(-self.n // self.batch_size)
+        return math.ceil(self.n / self.batch_size)
 
     def size(self, batch: dict[str, Any]) -> int:
         """How many examples the batch holds (for each member, where there are members)."""

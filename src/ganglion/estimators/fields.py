@@ -12,14 +12,14 @@ from ganglion.optim.schedules import SCHEDULES
 class TrainingFields(Fields):
     """How long, how fast and where a network trains."""
 
-    max_epochs: Annotated[int, AtLeast(1), "passes over the training data at most"] = 50
+    max_epochs: Annotated[int, AtLeast(1), "passes over the training data at most"] = 40
     time_limit: Annotated[
         float | None, Above(0), "seconds of training at most; the best weights are kept"
     ] = None
     batch_size: Annotated[
         int | Literal["auto", "full"], AtLeast(1), Search(16, 512, log=True), "examples per update"
     ] = "auto"
-    lr: Annotated[float, Above(0), Search(1e-5, 1e-1, log=True), "step size of the optimiser"] = 2e-3
+    lr: Annotated[float, Above(0), Search(1e-5, 1e-1, log=True), "step size of the optimiser"] = 1e-3
     optimizer: Annotated[str, Known("optimizer", lambda: list(OPTIMIZERS)), "rule of the update"] = "adamw"
     momentum: Annotated[float, Between(0, 1, open_high=True), "momentum of sgd, beta_1 of adam"] = 0.9
     schedule: Annotated[str, Known("schedule", lambda: list(SCHEDULES)), "course of the step size"] = (
@@ -35,7 +35,7 @@ class TrainingFields(Fields):
     early_stopping: Annotated[bool, "stop when the validation loss has stood still for `patience` epochs"] = (
         True
     )
-    patience: Annotated[int, AtLeast(1), "epochs to wait for a better validation loss"] = 20
+    patience: Annotated[int, AtLeast(1), "epochs to wait for a better validation loss"] = 10
     validation_fraction: Annotated[
         float, Between(0, 1, open_high=True), "share of rows that choose the epoch; 0 trains on everything"
     ] = 0.1
@@ -72,7 +72,10 @@ class NetworkFields(Fields):
         256,
         256,
     )
-    activation: Annotated[str, Known("activation", lambda: list(ACTIVATIONS)), "of the hidden units"] = "relu"
+    activation: Annotated[str, Known("activation", lambda: list(ACTIVATIONS)), "of the hidden units"] = "silu"
+    bins: Annotated[
+        int, AtLeast(0), "quantile bins of each number's piecewise-linear encoding; 0 leaves it out"
+    ] = 32
     init: Annotated[str, Known("init", lambda: ["auto", *INITS]), "how weights start"] = "auto"
     dropout: Annotated[
         float, Between(0, 1, open_high=True), Search(0, 0.5), "share of hidden units dropped"

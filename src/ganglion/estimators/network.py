@@ -14,6 +14,7 @@ from ganglion.base.errors import DataError, ModelFileError
 from ganglion.base.fields import fields_of
 from ganglion.base.record import TrainingRecord
 from ganglion.base.seeds import seed_from, seeded
+from ganglion.data.bins import bin_edges
 from ganglion.data.columns import Frame
 from ganglion.data.facts import table_facts
 from ganglion.data.split import plain_split, stratified_split
@@ -130,7 +131,7 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         precision = precision_of(settings, len(train), matrix.shape[1], device)
         dtype = DTYPES[precision]
         if not again:
-            self.module_ = self._build(matrix, y[train], weight[train])
+            self.module_ = self._build(matrix[train], y[train], weight[train])
         model = self.module_.to(device, dtype)
         parts = [Part.of(matrix[i], goal[i], weight[i], device, dtype) for i in (train, held)]
         plain = self._loss(smooth=False)
@@ -147,7 +148,7 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
             settings,
             model,
             self._loss(smooth=True),
-            parts[0],
+            *parts,
             validate if len(held) else None,
             seed=seed,
             state=moments,
@@ -173,7 +174,11 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         start = self._start(y, weight)
         if self.module is not None:
             return build_module(self.module, matrix.shape[1], len(start))
-        return MLP(n_real, cardinalities, self._widths(), len(start), output_bias=start, **self._shape())
+        bins = 0 if self.preprocessor_ is None else self.bins  # "none" means: the numbers as they are
+        edges = bin_edges(matrix[:, :n_real], weight, bins)
+        return MLP(
+            n_real, cardinalities, self._widths(), len(start), output_bias=start, edges=edges, **self._shape()
+        )
 
     def _widths(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes
@@ -268,15 +273,11 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
             module = build_module(self.module, n_real, self.n_outputs_)
         else:
             check_shapes(weights, n_real, cardinalities, self._widths(), self.n_outputs_)
-            module = MLP(n_real, cardinalities, self._widths(), self.n_outputs_, **self._shape())
+            blank = [np.arange(len(weights["inputs.bins.low"]) + 1.0)]  # as many bins as the file holds
+            module = MLP(n_real, cardinalities, self._widths(), self.n_outputs_, edges=blank, **self._shape())
         module.load_state_dict({k: torch.as_tensor(v) for k, v in weights.items()})
         self.module_ = module.eval()
         self._bind_answers()
-
-    def _columns_in(self) -> tuple[int, tuple[int, ...]]:
-        if self.preprocessor_ is None:
-            return self.n_features_in_, ()
-        return self.preprocessor_.n_real_, tuple(self.preprocessor_.cardinalities_)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -307,7 +308,10 @@ def check_shapes(
     outputs: int,
 ) -> None:
     """Refuse a file whose settings promise other layers than its arrays are, before any are made."""
-    first = n_real + sum(embedding_width(k) for k in cardinalities)
+    bins = weights["inputs.bins.source"]
+    if bins.shape != weights["inputs.bins.low"].shape or ((bins < 0) | (bins >= n_real)).any():
+        raise ModelFileError("the bins of its numbers name columns that it does not have.")
+    first = n_real + len(bins) + sum(embedding_width(k) for k in cardinalities)
     sizes = [first, *widths, outputs]
     wanted = {f"stack.linears.{i}.weight": (b, a) for i, (a, b) in enumerate(itertools.pairwise(sizes))}
     for name, shape in wanted.items():

@@ -156,8 +156,8 @@ class Perceptron(TableMixin, ClassifierMixin, TableFields, Estimator):
             else ("it may be that no plane separates the classes, or that it needs more max_epochs")
         )
         warnings.warn(
-            f"the perceptron still makes {share:.1%} mistakes after {self.n_iter_} epochs: {proven}; the weights with the "
-            "fewest mistakes are kept. An MLPClassifier can bend its boundary.",
+            f"the perceptron still makes {share:.1%} mistakes after {self.n_iter_} epochs: {proven}; "
+            "the weights with the fewest mistakes are kept. An MLPClassifier can bend its boundary.",
             ConvergenceWarning,
             stacklevel=4,
         )

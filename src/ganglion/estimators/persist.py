@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ganglion.base.errors import GanglionError, ModelFileError, ParameterError
 from ganglion.base.fields import fields_of
-from ganglion.base.files import read_model, write_model
+from ganglion.base.files import ModelFile, read_model, write_model
 from ganglion.base.record import TrainingRecord
 from ganglion.base.registry import lookup, name_of
 from ganglion.data.preprocess import TablePreprocessor
@@ -55,7 +55,11 @@ def load(path: str | Path, module: Any = None) -> Any:
 
     Raises ``ModelFileError`` for a file that is damaged, foreign, newer, or inconsistent in itself.
     """
-    file = read_model(path)
+    return rebuild(read_model(path), path, module)
+
+
+def rebuild(file: ModelFile, path: str | Path, module: Any = None) -> Any:
+    """The fitted estimator in what ``read_model`` read from ``path``; raises ``ModelFileError`` as ``load`` does."""
     try:
         return _rebuild(file, module)
     except ModelFileError as error:

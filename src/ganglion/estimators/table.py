@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
@@ -32,7 +33,7 @@ def read_rows(estimator: Any, X: Any, *, reset: bool) -> Any:
     """
     allow = "allow-nan" if estimator.preprocess == "auto" else True
     if is_frame(X) and estimator.preprocess == "auto":
-        _check_feature_names(estimator, X if not isinstance(X, Frame) else Named(X), reset=reset)
+        _check_feature_names(estimator, bare(X) if isinstance(X, Frame) else X, reset=reset)
         frame = as_frame(X)
         _check_n_features(estimator, np.empty((1, frame.shape[1])), reset=reset)
         if len(frame) == 0 or frame.shape[1] == 0:
@@ -50,18 +51,9 @@ def read_rows(estimator: Any, X: Any, *, reset: bool) -> Any:
         raise
 
 
-class Named:
-    """A ``Frame`` in the words that scikit-learn's check of column names understands."""
-
-    def __init__(self, frame: Frame) -> None:
-        self.columns = np.asarray(frame.names, dtype=object)
-
-    def __dataframe__(self) -> "Named":
-        return self
-
-    def column_names(self) -> list[str]:
-        """The names."""
-        return list(self.columns)
+def bare(frame: Frame) -> pa.Table:
+    """The names of a ``Frame`` in a form that scikit-learn's check of column names understands."""
+    return pa.table({name: pa.nulls(0) for name in frame.names})
 
 
 def read_weight(sample_weight: Any, X: Any, n: int) -> np.ndarray:

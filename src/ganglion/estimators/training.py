@@ -101,13 +101,22 @@ def make_plan(
 
 
 def train_supervised(
-    settings: Any, model: nn.Module, loss: Loss, train: Part, validate: Any, *, seed: int, state: Any = None
+    settings: Any,
+    model: nn.Module,
+    loss: Loss,
+    train: Part,
+    held: Part,
+    validate: Any,
+    *,
+    seed: int,
+    state: Any = None,
 ) -> Trained:
     """Train a model on one part of the data with the settings of an estimator.
 
     Arguments:
         settings: an object with the fields of ``TrainingFields``.
         model: (n, features) -> (n, outputs), on the device of ``train`` and in its precision.
+        held: the part that chooses the epoch; may be empty.
         validate: gives ``val_loss`` and ``val_score`` of the model as it stands, or ``None``.
         state: optimiser state of an earlier ``partial_fit``.
     """
@@ -145,7 +154,7 @@ def train_supervised(
                 if validate
                 else None,
                 time_limit=settings.time_limit,
-                checkpoint=checkpoint_of(settings, train, plan, seed),
+                checkpoint=checkpoint_of(settings, train, held, plan, seed),
                 hooks=hooks,
             )
     finally:
@@ -155,17 +164,18 @@ def train_supervised(
     return Trained(run, plan, watch.rows)
 
 
-def checkpoint_of(settings: Any, train: Part, plan: Plan, seed: int) -> Checkpoint | None:
+def checkpoint_of(settings: Any, train: Part, held: Part, plan: Plan, seed: int) -> Checkpoint | None:
     """The checkpoint of a run, named by its data and by every setting that changes numbers."""
     if settings.checkpoint is None:
         if settings.resume:
             raise ParameterError("resume=True needs the folder to continue from; give checkpoint='folder'.")
         return None
     silent = {"checkpoint", "resume", "verbose", "time_limit", "device", "module", "random_state"}
-    chosen = {k: getattr(settings, k) for k in fields_of(type(settings)) if k not in silent}
-    digest = hashlib.sha256(json.dumps([chosen, seed], default=str, sort_keys=True).encode())
-    for tensor in train.tensors().values():
-        digest.update(tensor.cpu().numpy().tobytes())
+    chosen = [(k, str(getattr(settings, k))) for k in sorted(fields_of(type(settings))) if k not in silent]
+    digest = hashlib.sha256(json.dumps([chosen, seed]).encode())
+    for part in (train, held):
+        for name, tensor in part.tensors().items():
+            digest.update(f"{name} {tuple(tensor.shape)}".encode() + tensor.cpu().numpy().tobytes())
     return Checkpoint(
         settings.checkpoint, resume=settings.resume, identity=digest.hexdigest(), plan=plan.to_dict()
     )

@@ -1,7 +1,9 @@
 """The multilayer perceptron for tables."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,7 +17,7 @@ class MLP(nn.Module):
     """Embedded categories beside real columns, then a stack of dense layers.
 
     Arguments:
-        n_real, cardinalities: the columns of the input, see ``nn.tabular.TableInput``.
+        n_real, cardinalities, edges: the columns of the input, see ``nn.tabular.TableInput``.
         hidden_layer_sizes: units of each hidden layer; empty gives a linear model.
         n_outputs: logits or values.
         activation, dropout: see ``nn.dense.DenseStack``.
@@ -38,9 +40,10 @@ class MLP(nn.Module):
         dropout: float = 0.0,
         init: str = "auto",
         output_bias: Tensor | None = None,
+        edges: Sequence[np.ndarray] = (),
     ) -> None:
         super().__init__()
-        self.inputs = TableInput(n_real, cardinalities)
+        self.inputs = TableInput(n_real, cardinalities, edges)
         self.stack = DenseStack([self.inputs.width, *hidden_layer_sizes, n_outputs], activation, dropout)
         initialise(self.stack, activation_named(activation).init if init == "auto" else init)
         if init == "auto":
@@ -55,22 +58,26 @@ class MLP(nn.Module):
 
     def by_hand(self) -> Any:
         """A training pass without autograd's bookkeeping, over the weights as they lie now."""
-        return MLPPass(self) if self.inputs.embeddings else self.stack.by_hand()
+        plain = not self.inputs.embeddings and not self.inputs.bins.width
+        return self.stack.by_hand() if plain else MLPPass(self)
 
 
 class MLPPass:
-    """By hand through the dense stack, by autograd through the embeddings before it."""
+    """By hand through the dense stack, by autograd through the embeddings before it, if there are any."""
 
     def __init__(self, model: MLP) -> None:
         self.inputs, self.dense = model.inputs, model.stack.by_hand()
+        self.learns = len(model.inputs.embeddings) > 0
         self.entered = torch.empty(0)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, columns) -> (n, n_outputs)."""
-        with torch.enable_grad():
+        with torch.set_grad_enabled(self.learns):
             self.entered = self.inputs(x)
         return self.dense.forward(self.entered.detach())
 
     def backward(self, slope: Tensor) -> None:
         """Add all gradients, given dLoss/dOutput (n, n_outputs)."""
-        self.entered.backward(self.dense.backward(slope, to_input=True))
+        to_input = self.dense.backward(slope, to_input=self.learns)
+        if self.learns:
+            self.entered.backward(to_input)

@@ -20,17 +20,17 @@ def _fan(gain: float, mode: str) -> Callable[[Tensor], None]:
     return fill
 
 
-INITS: dict[str, Callable[[Tensor], None]] = {
+INITS: dict[str, Callable[[Tensor], object]] = {
     "he": _fan(2.0, "in"),  # variance 2 / fan_in (He et al. 2015, arXiv:1502.01852)
     "glorot": _fan(1.0, "mean"),  # variance 2 / (fan_in + fan_out) (Glorot and Bengio 2010)
     "lecun": _fan(1.0, "in"),  # variance 1 / fan_in (LeCun et al. 1998)
-    "orthogonal": lambda w: None if nn.init.orthogonal_(w) is None else None,
-    "normal": lambda w: None if nn.init.normal_(w, 0.0, 1.0) is None else None,
-    "zeros": lambda w: None if nn.init.zeros_(w) is None else None,
+    "orthogonal": nn.init.orthogonal_,
+    "normal": lambda w: nn.init.normal_(w, 0.0, 1.0),
+    "zeros": nn.init.zeros_,
 }
 
 
-def init_named(name: str) -> Callable[[Tensor], None]:
+def init_named(name: str) -> Callable[[Tensor], object]:
     """The initialiser of a name; raises ``ParameterError`` with the nearest known one."""
     if name not in INITS:
         raise ParameterError(unknown_name("init", name, list(INITS)))

@@ -1,7 +1,12 @@
-"""The entrance of a table: real columns pass, category codes become learned vectors."""
+"""The entrance of a table: numbers beside their bins, category codes as learned vectors."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+from ganglion.nn.piecewise import PiecewiseLinear
 
 
 def embedding_width(levels: int) -> int:
@@ -13,11 +18,12 @@ def embedding_width(levels: int) -> int:
 
 
 class TableInput(nn.Module):
-    """Real columns and embedded categories side by side.
+    """Real columns, their piecewise-linear encoding, and embedded categories side by side.
 
     Arguments:
         n_real: leading real-valued columns of the input.
         cardinalities: number of codes of each trailing column; code 0 is missing or never seen.
+        edges: per real column the edges of its bins (see ``nn.piecewise``).
 
     Input (n, n_real + len(cardinalities)) float, output (n, width).
 
@@ -25,9 +31,10 @@ class TableInput(nn.Module):
     True
     """
 
-    def __init__(self, n_real: int, cardinalities: tuple[int, ...]) -> None:
+    def __init__(self, n_real: int, cardinalities: tuple[int, ...], edges: Sequence[np.ndarray] = ()) -> None:
         super().__init__()
         self.n_real = n_real
+        self.bins = PiecewiseLinear(list(edges))
         self.embeddings = nn.ModuleList(nn.Embedding(k, embedding_width(k)) for k in cardinalities)
         for embedding in self.embeddings:
             nn.init.normal_(embedding.weight, 0.0, embedding.embedding_dim**-0.5)  # type: ignore[arg-type]
@@ -35,11 +42,12 @@ class TableInput(nn.Module):
     @property
     def width(self) -> int:
         """Columns of the output."""
-        return self.n_real + sum(e.embedding_dim for e in self.embeddings)  # type: ignore[misc]
+        return self.n_real + self.bins.width + sum(e.embedding_dim for e in self.embeddings)  # type: ignore[misc]
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, columns) -> (n, width)."""
         if not self.embeddings:
-            return x
+            return self.bins(x)
         codes = x[:, self.n_real :].long()
-        return torch.cat([x[:, : self.n_real], *(e(codes[:, i]) for i, e in enumerate(self.embeddings))], 1)
+        learned = (e(codes[:, i]) for i, e in enumerate(self.embeddings))
+        return torch.cat([self.bins(x[:, : self.n_real]), *learned], 1)

@@ -37,7 +37,7 @@ OPTIMIZERS: dict[str, Maker] = {
     "nadam": lambda groups, lr, momentum: torch.optim.NAdam(groups, lr=lr, decoupled_weight_decay=True),
     "lbfgs": _lbfgs,
 }
-ADAM_BETA2 = 0.999
+ADAM_BETA2 = 0.95  # reacts sooner than 0.999 when a run is a few thousand steps
 
 
 def make_optimizer(
