@@ -69,7 +69,7 @@ class Guard:
         its step is then taken back.
         """
         if isinstance(optimizer, torch.optim.LBFGS):
-            return self._search(optimizer, params, closure)
+            return self.read(force=True) is None and self._search(optimizer, params, closure)
         if self.now:
             optimizer.step()
         elif getattr(optimizer, "_step_supports_amp_scaling", False):
