@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganglion.nn.activations import activation_named
+from ganglion.nn.quick import product, quick_from
 
 
 class DenseStack(nn.Module):
@@ -58,6 +59,7 @@ class DensePass:
         layers = [(m.weight.detach(), m.bias.detach(), m.weight.grad, m.bias.grad) for m in stack.linears]
         self.layers: Any = layers
         self.transposed = [weight.t() for weight, *_ in layers]
+        self.quick = [quick_from(weight) for weight, *_ in layers]
         self.dropout = stack.dropout
         activation = activation_named(stack.activation)
         self.function, self.slope = activation.function, activation.backward
@@ -65,9 +67,12 @@ class DensePass:
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, d_0) -> (n, d_L), remembering each layer's input, sum, value and dropout mask."""
-        tape, last = [], len(self.layers) - 1
-        for i, (_, bias, _, _) in enumerate(self.layers):
-            z = torch.addmm(bias, x, self.transposed[i])
+        tape, last, n = [], len(self.layers) - 1, len(x)
+        for i, (weight, bias, _, _) in enumerate(self.layers):
+            if n < self.quick[i][0]:
+                z = torch.addmm(bias, x, self.transposed[i])
+            else:
+                z = product(x, weight, bias)
             if i == last:
                 tape.append((x, z, z, None))
                 break
@@ -84,15 +89,18 @@ class DensePass:
         ``dW_l = g_l^T h_{l-1}``, ``db_l = sum_n g_l``, ``g_{l-1} = (g_l W_l) * f'(z_{l-1})``: backpropagation
         (Rumelhart et al. 1986).
         """
-        last = len(self.layers) - 1
+        last, n = len(self.layers) - 1, len(g)
         for i in range(last, -1, -1):
             (weight, _, weight_grad, bias_grad), (x, z, h, mask) = self.layers[i], self.tape[i]
             if i < last:  # through dropout and activation
                 g = self.slope(g if mask is None else g * mask, z, h)
-            weight_grad.addmm_(g.t(), x)
+            if n < self.quick[i][1]:
+                weight_grad.addmm_(g.t(), x)
+            else:
+                weight_grad.add_(product(g.t(), x.t()))
             bias_grad.add_(g.sum(0))
             if i or to_input:
-                g = g.mm(weight)
+                g = g.mm(weight) if n < self.quick[i][0] else product(g, self.transposed[i])
         self.tape = []
         return g if to_input else None
 
