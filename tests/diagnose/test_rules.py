@@ -192,11 +192,18 @@ def test_non_finite_data_and_a_loop_of_ones_own(change):
 
 @pytest.mark.parametrize(("share", "fires"), [(0.45, False), (0.55, True)])
 def test_dead_units(change, share, fires):
-    record = change.layers(lambda row: {"dead": share} if row["index"] == 1 and row["step"] == 200 else {})
+    record = change.layers(
+        lambda row: {"dead": share} if row["index"] == 1 and row["step"] == 200 else {},
+        scores=change.scored(0.8, 0.8).scores,
+    )
     found = dead_units(View(record))
     assert (found is not None) == fires
     if fires:
         assert (found.where, found.severity, found.remedy.amount) == ("layer1", "warning", "leaky_relu")
+
+
+def test_units_that_a_good_fit_does_not_need(change):
+    assert dead_units(View(change.layers(lambda row: {"dead": 0.6} if row["step"] == 200 else {}))) is None
 
 
 def test_units_dead_from_the_start_need_another_start(change):

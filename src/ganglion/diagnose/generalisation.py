@@ -21,7 +21,7 @@ REGRET = 1.15
 FALLING = 0.02
 # Penalties beyond these rule over the loss in any network.
 STRONG_DROPOUT = 0.6
-STRONG_DECAY = 1.0  # decoupled: with lr 1e-3 the weights halve every 700 steps
+STRONG_DECAY = 3.0  # decoupled: with lr 2e-3 the weights halve every 115 steps
 STRONG_L1 = 0.1
 # Weights at a tenth of their start carry a hundredth of the signal through two layers.
 SHRUNK = 0.1
@@ -103,8 +103,10 @@ def _regret(view: View) -> float:
 def _regularise(view: View, regret: float) -> Remedy:
     if regret >= REGRET:
         return Remedy("earlier_stop", 10.0, "Stop early: keep the weights of the best validation epoch.")
-    if view.setting("dropout") < 0.3:
-        return Remedy("regularise", 0.3, "Drop 30 % of the units at random, and shrink weights.")
+    if view.setting("dropout") < 0.5:
+        return Remedy(
+            "regularise", 0.5, "Drop half of the units at random, shrink weights, halve the widths."
+        )
     return Remedy("smaller_network", 0.5, "Halve the widths of the layers.")
 
 
@@ -138,6 +140,10 @@ def underfitting(view: View) -> Finding | None:
 def _loosen(view: View) -> tuple[Remedy, str]:
     if reason := held_back(view):
         return reason
+    if shrunk(view):
+        return Remedy(
+            "regularise_less", 0.1, "Divide the penalties by 10."
+        ), "a penalty shrank the weights to nothing"
     if view.fall(0.25) >= FALLING and view.record.stopped in ("epochs", "steps", "time", "interrupt"):
         remedy = Remedy("more_epochs", 5.0, "Train five times longer; the loss was still falling.")
         return remedy, "training ended too soon"
@@ -151,10 +157,6 @@ def held_back(view: View) -> tuple[Remedy, str] | None:
     if view.setting(name) >= limits[name]:
         remedy = Remedy("regularise_less", 0.1, f"Divide {name} by 10.")
         return remedy, f"{name} {view.setting(name):g} holds it back"
-    if shrunk(view):
-        return Remedy(
-            "regularise_less", 0.1, "Divide the penalties by 10."
-        ), "a penalty shrank the weights to nothing"
     sizes = view.settings.get("hidden_layer_sizes")
     widths = [w for w in map(number, sizes if isinstance(sizes, list | tuple) else [sizes]) if w]
     if widths and min(widths) <= NARROW:

@@ -30,6 +30,8 @@ def dead_units(view: View) -> Finding | None:
     rows = view.last_look
     all_of_it = end > 0.99
     from_start = start >= DEAD
+    if not from_start and not all_of_it and not view.unfinished:
+        return None  # a fit that is good without them does not need them
     return Finding(
         "dead_units",
         "error" if all_of_it else "warning",
