@@ -15,7 +15,6 @@ PUBLIC = {
     "load": "ganglion.estimators.persist",
     "fit": "ganglion.jobs.fit",
     "diagnose": "ganglion.diagnose",
-    "find_lr": "ganglion.search.lr_finder",
     "heal": "ganglion.search.heal",
     "register_module": "ganglion.base.registry",
     "TrainingRecord": "ganglion.base.record",

@@ -2,10 +2,12 @@
 
 import copy
 import itertools
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
@@ -19,6 +21,7 @@ from ganglion.data.columns import Frame
 from ganglion.data.facts import table_facts
 from ganglion.data.split import plain_split, stratified_split
 from ganglion.diagnose import diagnose
+from ganglion.diagnose.yardstick import linear_yardstick
 from ganglion.estimators.base import Estimator
 from ganglion.estimators.fields import NetworkFields, TableFields, TrainingFields
 from ganglion.estimators.modules import build_module
@@ -26,16 +29,19 @@ from ganglion.estimators.table import TableMixin, read_rows, read_weight, take
 from ganglion.estimators.training import (
     DTYPES,
     Part,
-    Trained,
+    SetUp,
     answers,
     precision_of,
-    train_supervised,
+    tell,
     weighted_mean,
 )
 from ganglion.models.mlp import MLP
 from ganglion.nn.tabular import embedding_width
 from ganglion.objectives.losses import Loss
+from ganglion.train.find_lr import LrSearch, find_lr
+from ganglion.train.loop import fit
 from ganglion.train.plan import DOUBLE_ANSWER_BELOW_PARAMETERS
+from ganglion.train.run import Run
 
 MIN_VALIDATION_ROWS = 10  # fewer tell epochs apart by luck
 TRAIN_SCORE_ROWS = 20_000  # rows of the training part that its score is taken from
@@ -122,44 +128,57 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         moments: Any = None,
     ) -> "DenseNetwork":
         settings = settings or self
+        made = self._prepare(rows, y, weight, seed, settings, again)
+        set_up = SetUp(settings, self.module_, self._loss(smooth=True), made.train, moments)
+        validate = (lambda: self._validation(made.held)) if len(made.held.x) else None
+        with set_up:
+            run = fit(
+                set_up.objective, set_up.batches, **set_up.arguments(made.train, made.held, validate, seed)
+            )
+        tell(run)
+        online = moments is not None or settings is not self
+        self._moments = set_up.optimizer.state_dict()["state"] if online else None
+        self._finish(run, set_up, made)
+        return self
+
+    def _prepare(
+        self, rows: Any, y: np.ndarray, weight: np.ndarray, seed: int, settings: Any, again: bool
+    ) -> "Prepared":
+        """Split, learn columns and target, build the module; everything as tensors on the device."""
         device = pick_device(self.device)
         train, held = self._split(y, settings.validation_fraction, seed)
         if not again:
             self._learn_columns(take(rows, train), weight[train])
             self._learn_target(y[train], weight[train])
         matrix, goal = self._matrix(rows), self._goal(y)
-        precision = precision_of(settings, len(train), matrix.shape[1], device)
-        dtype = DTYPES[precision]
+        dtype = DTYPES[precision_of(settings, len(train), matrix.shape[1], device)]
         if not again:
             self.module_ = self._build(matrix[train], y[train], weight[train])
-        model = self.module_.to(device, dtype)
+        self.module_ = self.module_.to(device, dtype)
         parts = [Part.of(matrix[i], goal[i], weight[i], device, dtype) for i in (train, held)]
-        plain = self._loss(smooth=False)
+        return Prepared(rows, matrix, y, train, held, *parts)
 
-        def validate() -> dict[str, float]:
-            output = answers(model, parts[1].x)
-            losses = plain.value(output, parts[1].y)
-            return {
-                "val_loss": weighted_mean(losses, parts[1].weight),
-                "val_score": self._score(output, parts[1]),
-            }
+    def _validation(self, held: Part) -> dict[str, float]:
+        """Loss and score of the rows kept aside, by the module as it stands."""
+        output = answers(self.module_, held.x)
+        losses = self._loss(smooth=False).value(output, held.y)
+        return {"val_loss": weighted_mean(losses, held.weight), "val_score": self._score(output, held)}
 
-        trained = train_supervised(
-            settings,
-            model,
-            self._loss(smooth=True),
-            *parts,
-            validate if len(held) else None,
-            seed=seed,
-            state=moments,
-        )
-        self._moments = (
-            next(iter(trained.run.optimizers.values())).state_dict()["state"]
-            if moments or settings is not self
-            else None
-        )
-        self._finish(trained, parts, rows, matrix, y, (train, held))
-        return self
+    def find_lr(self, X: Any, y: Any, sample_weight: Any = None, **search: Any) -> LrSearch:
+        """Try ever higher learning rates over a short run of a copy, and suggest one.
+
+        ``search`` may hold ``lowest``, ``highest`` and ``steps`` of ``train.find_lr``; this estimator stays as it
+        is: ``set_params(lr=found.suggestion)`` takes the suggestion.
+        """
+        copy_ = clone(self)
+        copy_._check()
+        rows, target, weight = copy_._read(X, y, sample_weight, reset=True, classes=None, keep_target=False)
+        seed = seed_from(self.random_state)
+        with seeded(seed):
+            made = copy_._prepare(rows, target, weight, seed, copy_, again=False)
+            set_up = SetUp(copy_, copy_.module_, copy_._loss(smooth=True), made.train)
+            with set_up:
+                return find_lr(set_up.objective, set_up.batches, set_up.optimizer, seed=seed, **search)
 
     def _split(self, y: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
         everything = np.arange(len(y)), np.zeros(0, dtype=np.int64)
@@ -187,47 +206,59 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
     def _shape(self) -> dict[str, Any]:
         return {"activation": self.activation, "dropout": float(self.dropout), "init": self.init}
 
-    def _finish(
-        self,
-        trained: Trained,
-        parts: list[Part],
-        table: Any,
-        matrix: np.ndarray,
-        y: np.ndarray,
-        rows: tuple[np.ndarray, ...],
-    ) -> None:
-        run, model = trained.run, self.module_
+    def _finish(self, run: Run, set_up: SetUp, made: "Prepared") -> None:
+        """Leave what was learned: the module on the CPU, the record, the verdict."""
+        model = self.module_
         n_parameters = sum(p.numel() for p in model.parameters())
         scores = {}
-        for name, part in zip(("train", "validation"), parts):
+        for name, part in zip(("train", "validation"), (made.train, made.held)):
             if len(part.x):
                 some = slice(None) if name == "validation" else slice(TRAIN_SCORE_ROWS)
                 scores[name] = self._part_scores(model, part, some)
-        self.module_ = model.to(torch.device("cpu"), torch.float32).eval().requires_grad_(True)
+        self.module_ = model.to(torch.device("cpu"), torch.float32).eval()
         self.module_.zero_grad(set_to_none=True)
         self._bind_answers()
         self.n_iter_ = max(1, run.epoch)
         self.best_epoch_ = run.keep.best_epoch if run.keep else None
-        n_real, _ = self._layout()  # codes of categories have no scale
-        names = self._feature_names(matrix)[:n_real]
-        raw = take(table, rows[0]) if isinstance(table, Frame) else None
-        facts = table_facts(matrix[rows[0], :n_real], names, y[rows[0]], self._task(), frame=raw)
-        sizes = {"n_train": len(rows[0]), "n_validation": len(rows[1]), "n_rows": len(y)}
+        sizes = {
+            "n_rows": len(made.y),
+            "n_train": len(made.train_rows),
+            "n_validation": len(made.held_rows),
+            "n_columns": self.n_features_in_,
+            "n_parameters": n_parameters,
+        }
         self.record_ = TrainingRecord(
             task=self._task(),
             settings={k: _plain(getattr(self, k)) for k in fields_of(type(self))},
-            plan=trained.plan.to_dict() | ({"resumed": run.resumed} if run.resumed else {}),
+            plan=set_up.plan.to_dict() | ({"resumed": run.resumed} if run.resumed else {}),
             history=run.history,
-            layers=trained.layers,
-            data=facts | sizes | {"n_columns": self.n_features_in_, "n_parameters": n_parameters},
+            layers=set_up.watch.rows,
+            data=self._facts(made) | sizes,
             scores=scores,
-            baselines={"dummy": self._dummy(parts[-1] if len(rows[1]) else parts[0])},
+            baselines=self._yardsticks(made),
             non_finite=run.non_finite,
             stopped=run.stopped or "epochs",
             best_epoch=self.best_epoch_,
             seconds=run.seconds,
         )
         self.diagnosis_ = diagnose(self.record_)
+
+    def _facts(self, made: "Prepared") -> dict[str, Any]:
+        """Facts of the training rows; codes of categories have no scale, so they are left out."""
+        n_real, _ = self._layout()
+        names = self._feature_names(made.matrix)[:n_real]
+        raw = take(made.rows, made.train_rows) if isinstance(made.rows, Frame) else None
+        matrix = made.matrix[made.train_rows, :n_real]
+        return table_facts(matrix, names, made.y[made.train_rows], self._task(), frame=raw)
+
+    def _yardsticks(self, made: "Prepared") -> dict[str, dict[str, float]]:
+        """The dummy and a quick linear model on the rows kept aside, else the dummy on the training rows."""
+        found = {"dummy": self._dummy(made.held if len(made.held.x) else made.train)}
+        classes = len(self.classes_) if hasattr(self, "classes_") else None
+        parts = [(p.x.cpu().numpy(), p.y.cpu().numpy()) for p in (made.train, made.held)]
+        if linear := linear_yardstick(parts[0][0], parts[0][1], parts[1][0], parts[1][1], classes=classes):
+            found["linear"] = linear
+        return found
 
     def _part_scores(self, model: nn.Module, part: Part, some: slice) -> dict[str, float]:
         x, goal = part.x[some], part.y[some]
@@ -287,6 +318,19 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         super().__setstate__(state)
         if "module_" in state:
             self._bind_answers()
+
+
+@dataclass
+class Prepared:
+    """Rows ready to be learned from: as they came, as a matrix, and as tensors of the two parts."""
+
+    rows: Any
+    matrix: np.ndarray
+    y: np.ndarray
+    train_rows: np.ndarray
+    held_rows: np.ndarray
+    train: Part
+    held: Part
 
 
 def _plain(value: Any) -> Any:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,6 @@ from ganglion.optim.optimizers import ADAM_BETA2, make_optimizer
 from ganglion.optim.schedules import schedule_named
 from ganglion.train.checkpoint import Checkpoint
 from ganglion.train.clip import Clip
-from ganglion.train.loop import fit
 from ganglion.train.plan import Plan, auto_batch_size, choose_precision, choose_threads, threads
 from ganglion.train.progress import Progress
 from ganglion.train.run import Keep, Run
@@ -60,15 +59,6 @@ class Part:
         return named if self.weight is None else named | {"weight": self.weight}
 
 
-@dataclass
-class Trained:
-    """What training leaves: the run, how it was computed, and what its layers showed."""
-
-    run: Run
-    plan: Plan
-    layers: list[dict[str, Any]] = field(default_factory=list)
-
-
 def batch_size_of(settings: Any, n: int) -> int:
     """The batch size in force: given, the whole data, or by the rule for n rows."""
     if settings.batch_size == "full":
@@ -100,68 +90,66 @@ def make_plan(
     )
 
 
-def train_supervised(
-    settings: Any,
-    model: nn.Module,
-    loss: Loss,
-    train: Part,
-    held: Part,
-    validate: Any,
-    *,
-    seed: int,
-    state: Any = None,
-) -> Trained:
-    """Train a model on one part of the data with the settings of an estimator.
+class SetUp:
+    """Objective, optimiser, batches and plan of a run; as a block it holds the plan's threads.
 
     Arguments:
         settings: an object with the fields of ``TrainingFields``.
         model: (n, features) -> (n, outputs), on the device of ``train`` and in its precision.
-        held: the part that chooses the epoch; may be empty.
-        validate: gives ``val_loss`` and ``val_score`` of the model as it stands, or ``None``.
+        loss: what an example's error costs.
+        train: the rows to learn from.
         state: optimiser state of an earlier ``partial_fit``.
     """
-    by_hand = settings.optimizer == "adamw" and goes_by_hand(model, loss)
-    device = train.x.device
-    plan = make_plan(settings, model, len(train.x), train.x.shape[1], device, by_hand)
-    flat = Flat(model) if by_hand else None
-    rates = {"lr": settings.lr, "weight_decay": settings.weight_decay}
-    if flat is not None:
-        objective: Supervised = SupervisedByHand(model, loss, settings.l1, flat=flat)
-        optimizer: Any = FlatAdamW(flat, betas=(settings.momentum, ADAM_BETA2), **rates)
-    else:
-        objective = Supervised(model, loss, settings.l1)
-        optimizer = make_optimizer(settings.optimizer, model, momentum=settings.momentum, **rates)
-    if objective.couples_batch and plan.batch_size == 1:
-        raise ParameterError("batch normalisation needs batch_size of at least 2, got 1; set batch_size=32.")
-    if state is not None:
-        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-    watch = LayerWatch()
-    hooks = (watch, Progress()) if settings.verbose else (watch,)
-    try:
-        with threads(plan.threads):
-            run = fit(
-                objective,
-                ResidentBatches(train.tensors(), plan.batch_size),
-                optimizers={"train": optimizer},
-                epochs=settings.max_epochs,
-                seed=seed,
-                schedule=schedule_named(settings.schedule),
-                clip=Clip(settings.clip_norm, settings.clip_value),
-                accumulate=settings.accumulate,
-                precision=plan.precision,
-                validate=validate,
-                keep=Keep(patience=settings.patience if settings.early_stopping else None)
-                if validate
-                else None,
-                time_limit=settings.time_limit,
-                checkpoint=checkpoint_of(settings, train, held, plan, seed),
-                hooks=hooks,
+
+    def __init__(self, settings: Any, model: nn.Module, loss: Loss, train: Part, state: Any = None) -> None:
+        by_hand = settings.optimizer == "adamw" and goes_by_hand(model, loss)
+        self.settings = settings
+        self.plan = make_plan(settings, model, len(train.x), train.x.shape[1], train.x.device, by_hand)
+        self.flat = Flat(model) if by_hand else None
+        rates = {"lr": settings.lr, "weight_decay": settings.weight_decay}
+        if self.flat is not None:
+            self.objective: Supervised = SupervisedByHand(model, loss, settings.l1, flat=self.flat)
+            self.optimizer: Any = FlatAdamW(self.flat, betas=(settings.momentum, ADAM_BETA2), **rates)
+        else:
+            self.objective = Supervised(model, loss, settings.l1)
+            self.optimizer = make_optimizer(settings.optimizer, model, momentum=settings.momentum, **rates)
+        if self.objective.couples_batch and self.plan.batch_size == 1:
+            raise ParameterError(
+                "batch normalisation needs batch_size of at least 2, got 1; set batch_size=32."
             )
-    finally:
-        if flat is not None:
-            flat.release()
-    tell(run)
-    return Trained(run, plan, watch.rows)
+        if state is not None:
+            self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+        self.batches = ResidentBatches(train.tensors(), self.plan.batch_size)
+        self.watch = LayerWatch()
+        self._threads = threads(self.plan.threads)
+
+    def __enter__(self) -> "SetUp":
+        self._threads.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._threads.__exit__(*error)
+        if self.flat is not None:
+            self.flat.release()
+
+    def arguments(self, train: Part, held: Part, validate: Any, seed: int) -> dict[str, Any]:
+        """What ``train.fit`` is called with besides objective and batches."""
+        chosen = self.settings
+        keep = Keep(patience=chosen.patience if chosen.early_stopping else None)
+        return {
+            "optimizers": {"train": self.optimizer},
+            "epochs": chosen.max_epochs,
+            "seed": seed,
+            "schedule": schedule_named(chosen.schedule),
+            "clip": Clip(chosen.clip_norm, chosen.clip_value),
+            "accumulate": chosen.accumulate,
+            "precision": self.plan.precision,
+            "validate": validate,
+            "keep": keep if validate is not None else None,
+            "time_limit": chosen.time_limit,
+            "checkpoint": checkpoint_of(chosen, train, held, self.plan, seed),
+            "hooks": (self.watch, Progress()) if chosen.verbose else (self.watch,),
+        }
 
 
 def checkpoint_of(settings: Any, train: Part, held: Part, plan: Plan, seed: int) -> Checkpoint | None:
