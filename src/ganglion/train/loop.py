@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ganglion.base.errors import DataError
 from ganglion.objectives.base import Batch, Objective, Phase, Step
 from ganglion.optim.schedules import Schedule, constant
 from ganglion.train.checkpoint import Checkpoint
@@ -177,8 +178,10 @@ def close_epoch(run: Run, meter: Meter, guard: Guard, validate: Any, on_epoch: l
     """Write the epoch's row, validate, look whether it is the best, and open the next epoch."""
     if guard.read(force=True) is not None:
         run.stopped = "non_finite"
-    if meter.empty or run.stopped == "non_finite":
+    if run.stopped == "non_finite":
         return
+    if meter.empty:
+        raise DataError("an epoch gave no batch at all; give data with at least one example.")
     run.epoch += 1
     row = {
         "epoch": run.epoch,

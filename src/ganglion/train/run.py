@@ -150,9 +150,11 @@ def planned_steps(batches: Any, phases: tuple[Phase, ...], accumulate: int, epoc
     """How many updates ``epochs`` epochs make; 0 where the batches have no length."""
     if epochs is None or not hasattr(batches, "__len__"):
         return 0
-    draws = sum(p.repeat for p in phases if p.batch == "new") or 1
-    cycles, rest = divmod(-(-len(batches) // accumulate), draws)
-    return epochs * (cycles * sum(p.repeat for p in phases) + rest)
+    cycle = [p.batch == "new" for p in phases for _ in range(p.repeat)]
+    cycle[0] = True  # the first update of a cycle draws in any case
+    draws = [at for at, new in enumerate(cycle) if new]
+    cycles, rest = divmod(-(-len(batches) // accumulate), len(draws))
+    return epochs * (cycles * len(cycle) + draws[rest])  # up to the draw that finds nothing left
 
 
 def check_run(
