@@ -10,7 +10,7 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "diagnosis.py"
 # (kind, data, variant): quick ones, over four data sets
 SAMPLE = [
-    ("lr_too_high", "cancer", 1),
+    ("lr_too_high", "cancer", 2),
     ("lr_too_low", "cancer", 1),
     ("saturated_units", "cancer", 1),
     ("dead_units", "two", 0),

@@ -15,6 +15,8 @@ WIDE_GAP = 0.25
 RISE = 0.3
 # ... and one that stays so far above a training loss near 0 means that rows were learned, not a rule.
 APART = 0.5
+# The kept epoch is the luckiest of many, which is worth about half a standard error more.
+SELECTED = 2.5
 # The kept weights' validation loss over the best epoch's: what an earlier stop would have saved.
 REGRET = 1.15
 # Still losing 2 % of the loss in the last quarter of the run.
@@ -171,9 +173,13 @@ def no_better_than_baseline(view: View) -> Finding | None:
         dummy = 0.0
     if validation is None or dummy is None:
         return None
-    # a fixed prediction without any merit has R^2 of about 0 +- 1 / (2 sqrt(n)) at most
-    noise = 0.5 / math.sqrt(view.size("validation") or 100) if view.is_regression else view.noise(dummy)
-    limit = dummy + ERRORS * noise
+    # a prediction without any merit has R^2 of about 0, and hardly ever above 1 / sqrt(n)
+    noise = (
+        1.0 / SELECTED / math.sqrt(view.size("validation") or 100)
+        if view.is_regression
+        else view.noise(dummy)
+    )
+    limit = dummy + SELECTED * noise
     if validation > limit or (best is not None and best > max(limit, dummy + GAP)):
         return None  # where a baseline does find something, the fault lies in the fit
     evidence = {"validation_score": validation, "dummy": dummy, "threshold": limit}
