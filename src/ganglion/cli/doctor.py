@@ -21,9 +21,8 @@ def run_doctor(*, as_json: bool) -> None:
         say_json({**facts, "smoke_test": test})
         return
     verdict = "well" if test["ok"] else "badly: please report this with the lines above"
-    say(
-        f"{'training':<14} {test['steps']:,} steps in {test['seconds']:.1f} s, accuracy {test['accuracy']:.2f}: {verdict}"
-    )
+    done = f"{test['steps']:,} steps in {test['seconds']:.1f} s, accuracy {test['accuracy']:.2f}"
+    say(f"{'training':<14} {done}: {verdict}")
 
 
 def versions() -> dict[str, str]:

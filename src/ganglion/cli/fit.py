@@ -1,18 +1,19 @@
 """``ganglion fit`` and ``ganglion demo``."""
 
-import textwrap
+import tempfile
+import time
 import warnings
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganglion.base.errors import DataError
-from ganglion.cli.out import hint, say, say_json
-from ganglion.jobs.fit import Result, fit
-from ganglion.jobs.page import quoted, stem
-from ganglion.jobs.words import score_lines, verdict_lines
+from ganglion.cli.out import Stage, folded, note, say, say_json
 
-WIDTH = 79
+if TYPE_CHECKING:
+    from ganglion.jobs.fit import Result
+
+STARTED = time.monotonic()  # a time limit counts the seconds that imports take too
 
 
 def run_fit(
@@ -27,65 +28,112 @@ def run_fit(
     quiet: bool = False,
 ) -> None:
     """Train, print, write the two files."""
+    from ganglion.jobs.table import open_job
+
     model = model_path(file, output)
-    loud = not (as_json or quiet)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the verdict says it better
-        result = fit(
-            file,
-            target,
-            say=(lambda line: say(folded(line))) if loud else None,
-            verbose=int(loud),
-            **job,
-            **parameters,
-        )
+    check_places(file, [model, model.with_suffix(".html")] if report else [model])
+    asked = {k: v for k in ("task", "ignore", "header") if (v := job.pop(k, None)) is not None}
+    opened = open_job(file, target, **asked)
+    opened.started = STARTED
+    loud, stage = not (as_json or quiet), Stage()
+    result = trained(opened, job | parameters, stage, loud=loud)
+    result.source = str(file)
     written = [result.save(model)]
     if report:
+        if loud:
+            stage("writing the report")
         written.append(result.report(model.with_suffix(".html")))
+    if loud:
+        stage()
     if as_json:
         say_json(as_dict(result, written))
     elif not quiet:
         print_result(result, written)
 
 
+def trained(opened: Any, options: dict[str, Any], stage: Stage, *, loud: bool) -> "Result":
+    """The main job on a table, with what it says on the way."""
+    from ganglion.jobs.fit import fit_job  # brings torch, after the table has proven readable
+    from ganglion.jobs.words import column_notes
+
+    def announce(line: str) -> None:
+        stage()
+        say(folded(line))
+        for one in [] if told else [*opened.notes, *column_notes(opened)]:
+            note(one)
+        told.append(line)
+
+    told: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the verdict says it better
+        says = {"say": announce, "stage": stage} if loud else {}
+        result = fit_job(opened, verbose=int(loud), **says, **options)
+    return result
+
+
 def model_path(file: Path, output: Path | None) -> Path:
-    """Where the model goes; refuses a place that cannot be written before any work is done."""
+    """Where the model goes: beside the data, or as asked."""
+    from ganglion.jobs.words import stem
+
     path = output or file.with_name(stem(str(file)) + ".ganglion")
     if path.is_dir():
         path = path / (stem(str(file)) + ".ganglion")
-    if path.suffix != ".ganglion":
-        path = path.with_name(path.name + ".ganglion")
-    if not path.parent.is_dir():
-        raise DataError(f"the folder {path.parent} does not exist; make it or give another --output.")
-    return path
+    return path if path.suffix == ".ganglion" else path.with_name(path.name + ".ganglion")
 
 
-def print_result(result: Result, written: list[Path]) -> None:
+def check_places(source: Path, places: list[Path]) -> None:
+    """Refuse places that cannot be written, before any work is done."""
+    for path in places:
+        folder = path.parent
+        if not folder.is_dir():
+            raise DataError(f"the folder {folder} does not exist; make it or give another --output.")
+        if path.is_dir():
+            raise DataError(f"{path} is a folder, so no file can stand there; give another --output.")
+        if path.exists() and source.exists() and path.samefile(source):
+            raise DataError(f"{path} would take the place of what is read; give another --output.")
+        if reason := refusal(folder):
+            raise DataError(f"{path} cannot be written ({reason}); give another --output.")
+
+
+def refusal(folder: Path) -> str:
+    """Why no file can be made in a folder; nothing if one can."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return ""
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+
+
+def print_result(result: "Result", written: list[Path]) -> None:
     """Scores beside the baselines, the verdict, the paths."""
+    from ganglion.jobs.fit import interrupted
+    from ganglion.jobs.words import score_lines, verdict_lines
+
     say()
     say(f"{words(result.metric)} on {len(result.test):,} test rows (95 % interval)")
     for line in score_lines(result.models, result.metric):
         say(line)
     say()
-    if result.healed is not None and result.healed.finding is not None:
+    if result.healed is not None:
         for line in healed_lines(result.healed):
             say(folded(line))
         say()
-    for line in verdict_lines(result.diagnosis):
+    for line in verdict_lines(result.diagnosis, result.estimator):
         say(folded(line))
     say()
+    if interrupted(result):
+        note(result.job.notes[-1])
     for path in written:
         say(f"wrote {path}")
-    for note in result.job.notes:
-        hint(folded(f"note: {note}"))
 
 
 def healed_lines(healed: Any) -> list[str]:
     """What healing changed and what came of it."""
-    changes = ", ".join(f"{k} {a} -> {b}" for k, (a, b) in healed.changed.items())
+    if healed.finding is None:
+        return ["healing: there was nothing that other parameters would mend"]
     fate = "kept" if healed.kept else "not kept: it was no better"
     return [
-        f"healed {healed.finding.name.replace('_', ' ')}: {changes}",
+        f"healed {healed.finding.name.replace('_', ' ')}: {healed.in_words}",
         f"  validation {words(healed.metric)} before {healed.before:.4f}, after {healed.after:.4f} ({fate})",
     ]
 
@@ -95,16 +143,9 @@ def words(metric: str) -> str:
     return {"auc": "AUC", "r2": "R²", "rmse": "RMSE", "mae": "MAE"}.get(metric, metric.replace("_", " "))
 
 
-def folded(line: str) -> str:
-    """A line broken at 79 columns, continued with an indent."""
-    indent = " " * (len(line) - len(line.lstrip()) + 2)
-    return textwrap.fill(
-        line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
-
-
-def as_dict(result: Result, written: list[Path]) -> dict[str, Any]:
+def as_dict(result: "Result", written: list[Path]) -> dict[str, Any]:
     """The result for machines."""
+    healed = result.healed
     return {
         "plan": result.plan,
         "task": result.job.task.kind,
@@ -114,14 +155,15 @@ def as_dict(result: Result, written: list[Path]) -> dict[str, Any]:
         "models": [{"name": m.name, "scores": dict(m.scores), "interval": m.interval} for m in result.models],
         "diagnosis": [f.to_dict() for f in result.diagnosis],
         "healed": None
-        if result.healed is None or result.healed.finding is None
+        if healed is None or healed.finding is None
         else {
-            "finding": result.healed.finding.name,
-            "changed": {k: list(v) for k, v in result.healed.changed.items()},
-            "before": result.healed.before,
-            "after": result.healed.after,
-            "kept": result.healed.kept,
+            "finding": healed.finding.name,
+            "changed": {k: list(v) for k, v in healed.changed.items()},
+            "before": healed.before,
+            "after": healed.after,
+            "kept": healed.kept,
         },
+        "notes": result.job.notes,
         "seconds": result.seconds,
         "files": [str(p) for p in written],
     }
@@ -129,11 +171,14 @@ def as_dict(result: Result, written: list[Path]) -> dict[str, Any]:
 
 def run_demo(folder: Path, time_limit: float | None) -> None:
     """The main job on the census sample."""
+    from ganglion.jobs.words import quoted
+
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is a file, not a folder; give another --output.")
     folder.mkdir(parents=True, exist_ok=True)
     with as_file(files("ganglion.data") / "samples" / "adult.csv.gz") as sample:
         say("$ ganglion fit adult.csv.gz --target income")
-        job = {"time_limit": time_limit}
-        run_fit(sample, "income", folder / "adult.ganglion", job, {})
+        run_fit(sample, "income", folder / "adult.ganglion", {"time_limit": time_limit}, {})
     say()
-    say(f"next: open {folder / 'adult.html'}")
+    say(f"next: open {quoted(str(folder / 'adult.html'))} in a browser")
     say(f"      ganglion diagnose {quoted(str(folder / 'adult.ganglion'))}")

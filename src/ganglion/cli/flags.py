@@ -7,9 +7,12 @@ import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from ganglion.base.fields import Field
 
 TABLE = Path(__file__).with_name("flags.json")
 # not on the command line: what only Python can give, or what the command says in its own words
@@ -22,15 +25,32 @@ def build_table() -> list[dict[str, Any]]:
     from ganglion.estimators.mlp import MLPClassifier, MLPRegressor
 
     fields = {**fields_of(MLPRegressor), **fields_of(MLPClassifier)}
-    rows = []
-    for name, f in fields.items():
-        if name not in LEFT_OUT:
-            default = list(f.default) if isinstance(f.default, tuple) else f.default
-            meaning = f"{f.meaning} ({f.allowed()}; default {_shown(f.default)})"
-            rows.append(
-                {"name": name, "default": default, "help": meaning, "switch": isinstance(f.default, bool)}
-            )
-    return rows
+    return [flag_of(f) for name, f in fields.items() if name not in LEFT_OUT]
+
+
+def flag_of(field: "Field") -> dict[str, Any]:
+    """One flag: its name, default, help, and how its text is read."""
+    default = list(field.default) if isinstance(field.default, tuple) else field.default
+    if isinstance(field.default, bool):
+        kind, allowed, shown = "switch", "", "on" if field.default else "off"
+    else:
+        allowed, shown = in_words(field.allowed()), _shown(field.default)
+        kind = "value" if "number" in allowed else "text"
+    meaning = f"{field.meaning} ({allowed}{'; ' if allowed else ''}default {shown})"
+    return {"name": field.name, "default": default, "help": meaning, "kind": kind}
+
+
+def in_words(allowed: str) -> str:
+    """What a field allows, in the words of a command line.
+
+    >>> in_words("a number above 0 or None"), in_words("one of 'relu', 'tanh'"), in_words("a text or None")
+    ('a number above 0 or none', 'relu, tanh', '')
+    """
+    text = allowed.replace("None", "none").replace("'", "").replace("one of ", "")
+    text = text.replace(
+        "a tuple of whole numbers at least 1 or a whole number at least 1", "whole numbers by commas"
+    )
+    return "" if text in ("a text", "a text or none") else text
 
 
 def read_table() -> list[dict[str, Any]]:
@@ -48,8 +68,8 @@ def with_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     ]
 
     def run(**given: Any) -> None:
-        named = {r["name"]: given.pop(r["name"]) for r in rows}
-        command(**given, parameters={k: _value(v) for k, v in named.items() if v is not None})
+        named = {r["name"]: (r["kind"], given.pop(r["name"])) for r in rows}
+        command(**given, parameters={k: _value(v, kind) for k, (kind, v) in named.items() if v is not None})
 
     run.__signature__ = inspect.Signature([*own, *flags])  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in [*own, *flags]}
@@ -60,7 +80,7 @@ def with_flags(command: Callable[..., Any]) -> Callable[..., Any]:
 def _option(row: dict[str, Any]) -> Any:
     flag = "--" + row["name"].replace("_", "-")
     panel = "Network and training"
-    if row["switch"]:
+    if row["kind"] == "switch":
         both = f"{flag}/--no-{flag[2:]}"
         return Annotated[
             bool | None, typer.Option(both, help=row["help"], rich_help_panel=panel, show_default=False)
@@ -71,12 +91,14 @@ def _option(row: dict[str, Any]) -> Any:
     ]
 
 
-def _value(text: str | bool) -> Any:
+def _value(text: str | bool, kind: str) -> Any:
     """What a flag's text means: a number, several numbers, ``none``, or a word."""
     if isinstance(text, bool):
         return text
     if text.lower() == "none":
         return None
+    if kind == "text":
+        return text
     parts = [_number(part.strip()) for part in text.split(",")]
     return tuple(parts) if len(parts) > 1 else parts[0]
 
@@ -91,13 +113,9 @@ def _number(text: str) -> Any:
 
 
 def _shown(value: Any) -> str:
-    return (
-        ",".join(map(str, value))
-        if isinstance(value, tuple)
-        else str(value).lower()
-        if value is None
-        else str(value)
-    )
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return "none" if value is None else str(value)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The command ``ganglion``: only translates words into calls; everything heavy is imported late."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,81 +19,113 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def option(*names: str, say: str) -> Any:
+    """An option that shows no default."""
+    return typer.Option(*names, help=say, show_default=False)
+
+
 Model = Annotated[Path, typer.Argument(help="a *.ganglion file", show_default=False)]
-Json = Annotated[bool, typer.Option("--json", help="print one JSON object for machines")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but errors")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="where to write", show_default=False)]
+Table = Annotated[Path, typer.Argument(help="a table with the model's columns", show_default=False)]
+Truth = Annotated[
+    Path, typer.Argument(help="a table with the model's columns and target", show_default=False)
+]
+Data = Annotated[Path, typer.Argument(help="a table: CSV, TSV, Parquet or JSON lines", show_default=False)]
+Folder = Annotated[Path, typer.Argument(help="where to look")]
+Json = Annotated[bool, option("--json", say="print one JSON object for machines")]
+Quiet = Annotated[bool, option("--quiet", "-q", say="print nothing but errors")]
+Seconds = Annotated[float | None, option("--time-limit", say="seconds for the whole job")]
+Other = Annotated[str | None, option("--target", "-t", say="the column's name, if it is called otherwise")]
+Target = Annotated[str | None, option("--target", "-t", say="the column to predict; several by commas")]
+ModelOut = Annotated[
+    Path | None,
+    option(
+        "--output", "-o", say="the model file (beside the data: NAME.ganglion); the report stands beside it"
+    ),
+]
+Predictions = Annotated[Path | None, option("--output", "-o", say="a CSV file (printed if not given)")]
+Page = Annotated[Path | None, option("--output", "-o", say="the report (beside the model: NAME.html)")]
+Task = Annotated[str | None, option("--task", say="classification or regression, if the guess is wrong")]
+Heal = Annotated[bool, option("--heal", say="apply the first remedy, train again, keep the better network")]
+Fraction = Annotated[float, typer.Option("--test-fraction", help="share of rows kept aside for the scores")]
+Group = Annotated[str | None, option("--group", say="a column whose values are never parted by the split")]
+Time = Annotated[str | None, option("--time", say="a column by which the last rows are the test")]
+Ignore = Annotated[str | None, option("--ignore", say="columns to leave out, by commas")]
+Header = Annotated[
+    bool | None, option("--header/--no-header", say="whether the first row holds names (found out)")
+]
+Balanced = Annotated[bool, option("--balanced", say="weigh classes by their inverse frequency")]
+Seed = Annotated[int, typer.Option("--seed", help="of everything random")]
+Report = Annotated[bool, option("--report/--no-report", say="write the HTML report, or not")]
+Baselines = Annotated[
+    bool, option("--baselines/--no-baselines", say="train dummy, linear and tree baselines beside it, or not")
+]
+Proba = Annotated[bool, option("--proba", say="add a probability per class")]
+Version = Annotated[bool, option("--version", say="show the version and exit")]
 
 
-@app.command("fit")
+@app.command("fit", short_help="Train a network on a table; write a model and a report.")
 @with_flags
 def fit_command(
-    file: Annotated[Path, typer.Argument(help="a table: CSV, TSV, Parquet or JSON lines", show_default=False)],
-    target: Annotated[str | None, typer.Option("--target", "-t", help="the column to predict; several by commas", show_default=False)] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="the model file (default: beside the data, NAME.ganglion); the report stands beside it", show_default=False)] = None,
-    task: Annotated[str | None, typer.Option("--task", help="classification or regression, if the guess is wrong", show_default=False)] = None,
-    time_limit: Annotated[float | None, typer.Option("--time-limit", help="seconds for the whole job", show_default=False)] = None,
-    heal: Annotated[bool, typer.Option("--heal", help="apply the first remedy, train again, keep the better network")] = False,
-    test_fraction: Annotated[float, typer.Option("--test-fraction", help="share of rows kept aside for the scores")] = 0.2,
-    group: Annotated[str | None, typer.Option("--group", help="a column whose values are never parted", show_default=False)] = None,
-    time: Annotated[str | None, typer.Option("--time", help="a column by which the last rows are the test", show_default=False)] = None,
-    ignore: Annotated[str | None, typer.Option("--ignore", help="columns to leave out, by commas", show_default=False)] = None,
-    header: Annotated[bool | None, typer.Option("--header/--no-header", help="whether the first row holds names (found out)", show_default=False)] = None,
-    balanced: Annotated[bool, typer.Option("--balanced", help="weigh classes by their inverse frequency")] = False,
-    seed: Annotated[int, typer.Option("--seed", help="of everything random")] = 0,
-    report: Annotated[bool, typer.Option("--report/--no-report", help="write the HTML report")] = True,
-    baselines: Annotated[bool, typer.Option("--baselines/--no-baselines", help="train dummy, linear and tree baselines beside it")] = True,
+    file: Data,
+    target: Target = None,
+    output: ModelOut = None,
+    task: Task = None,
+    time_limit: Seconds = None,
+    heal: Heal = False,
+    test_fraction: Fraction = 0.2,
+    group: Group = None,
+    time: Time = None,
+    ignore: Ignore = None,
+    header: Header = None,
+    balanced: Balanced = False,
+    seed: Seed = 0,
+    report: Report = True,
+    baselines: Baselines = True,
     as_json: Json = False,
     quiet: Quiet = False,
     *,
     parameters: Any = None,
-) -> None:  # fmt: skip
-    """Train a network on a table, compare it with baselines, diagnose it, write a model file and a report."""
+) -> None:
+    """Train a network on a table, compare it with baselines, diagnose it, write a model file and a report.
+
+    Ctrl-C ends the training early: the best weights so far are kept and written.
+    """
     from ganglion.cli.fit import run_fit
 
     parameters = {**parameters, "random_state": seed} if seed else parameters
     if balanced:
         parameters["class_weight"] = "balanced"
-    job = {
-        "task": task,
-        "test_fraction": test_fraction,
-        "group": group,
-        "time_column": time,
-        "header": header,
-    }
-    job |= {"ignore": [c.strip() for c in ignore.split(",")] if ignore else [], "time_limit": time_limit}
-    job |= {"heal_first": heal, "compare": baselines}
+    job = {"task": task, "ignore": names(ignore), "header": header, "time_limit": time_limit}
+    job |= {"heal_first": heal, "compare": baselines, "test_fraction": test_fraction}
+    job |= {"group": group, "time_column": time}
     run_fit(file, target, output, job, parameters, report=report, as_json=as_json, quiet=quiet)
 
 
-@app.command()
+def names(text: str | None) -> list[str]:
+    """The names in a list with commas."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+@app.command(short_help="Predict the rows of a table.")
 def predict(
-    model: Model,
-    file: Annotated[Path, typer.Argument(help="a table with the model's columns", show_default=False)],
-    output: Output = None,
-    proba: Annotated[bool, typer.Option("--proba", help="add a probability per class")] = False,
-    as_json: Json = False,
+    model: Model, file: Table, output: Predictions = None, proba: Proba = False, as_json: Json = False
 ) -> None:
-    """Predict the rows of a table; warn of missing columns, unseen categories and drift."""
+    """Predict the rows of a table; warn of unseen categories and drift."""
     from ganglion.cli.use import run_predict
 
     run_predict(model, file, output, proba=proba, as_json=as_json)
 
 
-@app.command()
-def evaluate(
-    model: Model,
-    file: Annotated[Path, typer.Argument(help="a table with the model's columns and its target", show_default=False)],
-    target: Annotated[str | None, typer.Option("--target", "-t", help="if the column is called otherwise", show_default=False)] = None,
-    as_json: Json = False,
-) -> None:  # fmt: skip
+@app.command(short_help="Score a model on a table that holds the truth.")
+def evaluate(model: Model, file: Truth, target: Other = None, as_json: Json = False) -> None:
     """Score a model on a table that holds the truth, with intervals."""
     from ganglion.cli.use import run_evaluate
 
     run_evaluate(model, file, target, as_json=as_json)
 
 
-@app.command()
+@app.command(short_help="Say what went wrong in training, and what to do.")
 def diagnose(model: Model, as_json: Json = False) -> None:
     """Say what went wrong in a model's training, by which numbers, and what to do about it."""
     from ganglion.cli.use import run_diagnose
@@ -100,43 +133,36 @@ def diagnose(model: Model, as_json: Json = False) -> None:
     run_diagnose(model, as_json=as_json)
 
 
-@app.command()
-def report(
-    model: Model,
-    file: Annotated[
-        Path, typer.Argument(help="a table with the model's columns and its target", show_default=False)
-    ],
-    output: Output = None,
-) -> None:
-    """Write the HTML report of a model on a table."""
+@app.command(short_help="Write the HTML report of a model on a table.")
+def report(model: Model, file: Truth, output: Page = None, target: Other = None) -> None:
+    """Write the HTML report of a model on a table that holds the truth."""
     from ganglion.cli.use import run_report
 
-    run_report(model, file, output)
+    run_report(model, file, output, target)
 
 
-@app.command("list")
-def list_command(
-    folder: Annotated[Path, typer.Argument(help="where to look")] = Path(),
-    as_json: Json = False,
-) -> None:
+@app.command("list", short_help="List the model files of a folder.")
+def list_command(folder: Folder = Path(), as_json: Json = False) -> None:
     """List the model files of a folder with what they predict and how well."""
     from ganglion.cli.use import run_list
 
     run_list(folder, as_json=as_json)
 
 
-@app.command()
+@app.command(short_help="Run the main job on a census sample.")
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="folder for the two files")] = Path("demo-output"),
-    time_limit: Annotated[float | None, typer.Option("--time-limit", help="seconds for the whole job", show_default=False)] = None,
-) -> None:  # fmt: skip
+    output: Annotated[Path, typer.Option("--output", "-o", help="folder for the two files")] = Path(
+        "demo-output"
+    ),
+    time_limit: Seconds = None,
+) -> None:
     """Run the main job on the census sample that comes with Ganglion."""
     from ganglion.cli.fit import run_demo
 
     run_demo(output, time_limit)
 
 
-@app.command()
+@app.command(short_help="Show versions and devices, train for three seconds.")
 def doctor(as_json: Json = False) -> None:
     """Show versions and devices, and train a small network for about three seconds."""
     from ganglion.cli.doctor import run_doctor
@@ -145,10 +171,7 @@ def doctor(as_json: Json = False) -> None:
 
 
 @app.callback(invoke_without_command=True)
-def root(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="show the version and exit")] = False,
-) -> None:
+def root(context: typer.Context, version: Version = False) -> None:
     """Neural networks from your data: trained, diagnosed with a remedy, saved safely."""
     if version:
         from ganglion.base.version import VERSION
@@ -160,32 +183,47 @@ def root(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit code: 0, 2 for a wrong input (one sentence), 130 for Ctrl-C."""
+    """Run the command; the exit code is 0, 2 for a wrong input (one sentence), 130 for Ctrl-C, 1 for our fault."""
     try:
         code = app(args=arguments, standalone_mode=False)
         return int(code or 0)
     except typer.Exit as done:
         return done.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        return fail("interrupted", code=130)
+        return fail("interrupted; nothing more was written.", code=130)
     except BrokenPipeError:  # the reader of our output has gone
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        return fail(sentence(error), code=2)
+        if os.environ.get("GANGLION_TRACEBACK"):
+            raise
+        text = sentence(error)
+        return fail(text or fault(error), code=2 if text else 1)
 
 
 def sentence(error: Exception) -> str:
-    """One sentence for a wrong input; anything else is a fault of ours and keeps its traceback."""
+    """One sentence for a wrong input, nothing for anything else."""
     from ganglion.base.errors import GanglionError
 
     if hasattr(error, "format_message"):  # the command line itself was wrong
-        return f"{error.format_message()} Try: ganglion --help"
-    if isinstance(
-        error, GanglionError | ImportError | PermissionError | FileNotFoundError | IsADirectoryError
-    ):
+        return f"{error.format_message().rstrip('.')}; see ganglion --help."
+    if isinstance(error, OSError):
+        reason = (error.strerror or str(error)).lower()
+        return f"{error.filename}: {reason}." if error.filename else f"{reason}."
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this; take fewer rows or a smaller network."
+    if isinstance(error, GanglionError | ImportError):
         return " ".join(str(error).split())
-    raise error
+    return ""
+
+
+def fault(error: Exception) -> str:
+    """What to say when Ganglion itself failed."""
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return (
+        f"this is a fault of Ganglion, not of your input ({reason}); please report it "
+        "(with GANGLION_TRACEBACK=1 it shows where)."
+    )
 
 
 if __name__ == "__main__":

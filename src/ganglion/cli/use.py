@@ -4,26 +4,43 @@ from pathlib import Path
 from typing import Any
 
 from ganglion.base.errors import DataError, GanglionError
-from ganglion.cli.fit import folded, words
-from ganglion.cli.out import hint, say, say_json
+from ganglion.cli.fit import check_places, words
+from ganglion.cli.out import Stage, folded, hint, note, say, say_json, write_plain
 from ganglion.jobs.use import Opened, evaluated, open_model, predicted, result_on
-from ganglion.jobs.words import number, verdict_lines
+from ganglion.jobs.words import flags, number, verdict_lines
+
+STANDARD = Path("-")
+OTHER_FORMS = (".parquet", ".pq", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".gz", ".ganglion", ".html")
 
 
 def run_predict(model: Path, file: Path, output: Path | None, *, proba: bool, as_json: bool) -> None:
     """Predictions as CSV on standard output or into a file, or as JSON."""
-    if output is not None and not output.parent.is_dir():
-        raise DataError(f"the folder {output.parent} does not exist; make it or give another --output.")
+    output = None if output == STANDARD else output
+    if output is not None:
+        check_output(output, [model, file])
     found = predicted(open_model(model), file, proba=proba)
     for line in found.differences:
-        hint(folded(f"note: {line}"))
-    if as_json:
+        note(line)
+    if as_json and output is None:
         say_json({"rows": found.records(), "notes": found.differences})
     elif output is None:
-        say(found.csv().rstrip("\n"))
+        write_plain(found.csv())
     else:
         found.write(output)
-        hint(f"wrote {output} ({len(found):,} rows)")
+        if as_json:
+            say_json({"written": str(output), "rows": len(found), "notes": found.differences})
+        else:
+            hint(f"wrote {output} ({len(found):,} rows)")
+
+
+def check_output(output: Path, read: list[Path]) -> None:
+    """Refuse a place for predictions that cannot be written, is read itself, or promises another form than CSV."""
+    if output.suffix.lower() in OTHER_FORMS:
+        raise DataError(
+            f"predictions are written as CSV, not as {output.suffix}; give a name that ends in .csv."
+        )
+    for source in read:
+        check_places(source, [output])
 
 
 def run_evaluate(model: Path, file: Path, target: str | None, *, as_json: bool) -> None:
@@ -31,45 +48,52 @@ def run_evaluate(model: Path, file: Path, target: str | None, *, as_json: bool) 
     opened = open_model(model)
     found = evaluated(opened, file, target)
     for line in found.differences:
-        hint(folded(f"note: {line}"))
+        note(line)
     if as_json:
-        say_json(
-            {"rows": found.n, "metric": found.metric, "scores": found.scores, "interval": found.interval}
-        )
+        scores = {"metric": found.metric, "scores": found.scores, "interval": found.interval}
+        say_json({"rows": found.n, **scores, "notes": found.differences})
         return
     say(f"{found.n:,} rows of {file.name}, target {opened.target}")
-    for name, value in found.scores.items():
+    leading = sorted(found.scores, key=lambda name: name != found.metric)
+    for name in leading:
         span = ""
         if name == found.metric and found.interval is not None:
-            span = f"  ({number(found.interval[0])} to {number(found.interval[1])}, 95 %)"
-        say(f"  {words(name):<18} {value:>10.4f}{span}")
+            span = f"  ({number(found.interval[0])} to {number(found.interval[1])} at 95 %)"
+        say(f"  {words(name):<18} {number(found.scores[name], 4):>10}{span}")
 
 
 def run_diagnose(model: Path, *, as_json: bool) -> None:
     """The verdict with its evidence."""
-    estimator = open_model(model).estimator
+    opened = open_model(model)
+    estimator = opened.estimator
     if as_json:
         say_json({"findings": [f.to_dict() for f in estimator.diagnosis_]})
         return
-    say(folded(estimator.summary().split("\n")[0]))
+    what = estimator.summary().splitlines()[0].replace(":", " with", 1)
+    say(folded(f"{model.name}: {what}, predicts {opened.target}"))
     for finding in estimator.diagnosis_:
+        say()
         for line in verdict_lines([finding]):
             say(folded(line))
         for name, value in finding.evidence.items():
             shown = f"{value:.4g}" if isinstance(value, int | float) else str(value)
             say(f"    {name.replace('_', ' ')}: {shown}")
         if change := estimator.remedy(finding):
-            say("    to apply: " + " ".join(f"--{k.replace('_', '-')} {_flag(v)}" for k, v in change.items()))
+            say(folded(f"  to apply: {flags(change)}"))
 
 
-def _flag(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def run_report(model: Path, file: Path, output: Path | None) -> None:
+def run_report(model: Path, file: Path, output: Path | None, target: str | None = None) -> None:
     """The report of a model on a table."""
     path = output or model.with_suffix(".html")
-    result_on(open_model(model), file).report(path)
+    for source in (model, file):
+        check_places(source, [path])
+    result = result_on(open_model(model), file, target)
+    for line in result.job.notes:
+        note(line)
+    stage = Stage()
+    stage("writing the report")
+    result.report(path)
+    stage()
     say(f"wrote {path}")
 
 
@@ -80,7 +104,7 @@ def run_list(folder: Path, *, as_json: bool) -> None:
     rows, broken = [], []
     for path in sorted(folder.glob("*.ganglion")):
         try:
-            rows.append(_row(path, open_model(path)))
+            rows.append(row_of(path, open_model(path)))
         except GanglionError as error:
             broken.append({"file": str(path), "error": " ".join(str(error).split())})
     if as_json:
@@ -88,24 +112,37 @@ def run_list(folder: Path, *, as_json: bool) -> None:
         return
     if not rows and not broken:
         say(f"no *.ganglion files in {folder}")
-    width = max((len(Path(r["file"]).name) for r in rows), default=0)
-    for row in rows:
-        score = "" if row["score"] is None else f"{words(row['metric'])} {row['score']:.4f}"
-        say(
-            f"{Path(row['file']).name:<{width}}  {row['estimator']:<14} {row['target']:<16} {score}  {row['created'][:10]}"
-        )
+    for line in aligned([list_cells(row) for row in rows]):
+        say(line)
     for row in broken:
         say(folded(f"{Path(row['file']).name}  cannot be read: {row['error']}"))
 
 
-def _row(path: Path, opened: Opened) -> dict[str, Any]:
+def row_of(path: Path, opened: Opened) -> dict[str, Any]:
+    """What the list says of one model."""
     card = opened.card
-    models = card.get("models") or [{}]
     return {
         "file": str(path),
         "estimator": type(opened.estimator).__name__,
         "target": opened.target,
         "metric": card.get("metric"),
-        "score": (models[0].get("scores") or {}).get(card.get("metric")),
+        "score": card["scores"].get(card.get("metric")),
         "created": card.get("created", ""),
     }
+
+
+def list_cells(row: dict[str, Any]) -> list[str]:
+    """A model's cells in the list, short enough for a line."""
+    score = "" if row["score"] is None else f"{words(row['metric'])} {number(row['score'], 4)}"
+    return [short(Path(row["file"]).name, 30), short(row["target"], 18), score, row["created"][:10]]
+
+
+def short(text: str, most: int) -> str:
+    """A text of at most so many characters."""
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def aligned(rows: list[list[str]]) -> list[str]:
+    """Rows of cells as lines with straight columns."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths)).rstrip() for row in rows]

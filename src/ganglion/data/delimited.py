@@ -53,7 +53,9 @@ def parse_delimited(
         raise DataError(f"rows are expected, but {name!r} holds only a header: add rows, or header=False.")
     frame = Frame(names, [_typed(cell) for cell in cells])
     if not header:
-        frame.notes.append("the first row holds no names, so columns are called column_1, column_2 ...")
+        frame.notes.append(
+            f"the first row holds no names, so columns are called column_1 to column_{len(cells)}"
+        )
     return frame
 
 

@@ -249,7 +249,9 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         names = self._feature_names(made.matrix)[:n_real]
         raw = take(made.rows, made.train_rows) if isinstance(made.rows, Frame) else None
         matrix = made.matrix[made.train_rows, :n_real]
-        return table_facts(matrix, names, made.y[made.train_rows], self._task(), frame=raw)
+        y = made.y[made.train_rows]
+        labels = self.classes_[y] if hasattr(self, "classes_") else y
+        return table_facts(matrix, names, labels, self._task(), frame=raw)
 
     def _yardsticks(self, made: "Prepared") -> dict[str, dict[str, float]]:
         """The dummy and a quick linear model on the rows kept aside, else the dummy on the training rows."""

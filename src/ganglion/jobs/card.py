@@ -28,5 +28,13 @@ def card_of(result: Result) -> dict[str, Any]:
         "columns": [c.to_dict() for c in schema],
         "data_hash": data_hash(job.frame, job.y),
         "source": Path(result.source).name,
+        "settings": {k: plain(v) for k, v in result.settings.items()},
         "rows": {"train": len(result.train), "test": len(result.test)},
     }
+
+
+def plain(value: Any) -> Any:
+    """A setting as JSON holds it."""
+    if isinstance(value, tuple | list):
+        return [plain(v) for v in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -5,7 +5,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,10 +20,14 @@ from ganglion.evaluate import baselines, compare_scores
 from ganglion.evaluate.baselines import Baseline
 from ganglion.jobs.table import Job, open_job, split_job
 from ganglion.jobs.words import plan_line
-from ganglion.report.inputs import ModelScore
 from ganglion.search.heal import Healed, heal
 
+if TYPE_CHECKING:
+    from ganglion.report.inputs import ModelScore
+
 NETWORK_SHARE = 0.7  # of a time limit; the rest is for baselines and report
+LEAST_SHARE = 0.3  # of a time limit, for training, however long reading took
+INTERRUPTED = "training was interrupted: the best weights so far are kept, and the baselines left out"
 
 
 @dataclass
@@ -35,12 +39,14 @@ class Result:
     plan: str
     train: np.ndarray
     test: np.ndarray
-    models: list[ModelScore]
+    models: "list[ModelScore]"
     metric: str
     healed: Healed | None = None
     seconds: float = 0.0
     settings: dict[str, Any] = field(default_factory=dict)
     source: str = ""
+    path: str = ""  # of the model file, once there is one
+    origin: dict[str, Any] = field(default_factory=dict)  # of a loaded model: its source, settings, data_hash
 
     @property
     def diagnosis(self) -> list[Finding]:
@@ -60,6 +66,7 @@ class Result:
         """Write the network with its preprocessing and its card as one ``*.ganglion`` file."""
         from ganglion.jobs.card import save_result
 
+        self.path = str(path)
         return save_result(self, path)
 
     def report(self, path: Any) -> Any:
@@ -74,16 +81,9 @@ def fit(
     target: str | Sequence[str] | None = None,
     *,
     task: str | None = None,
-    test_fraction: float = 0.2,
-    group: str | None = None,
-    time_column: str | None = None,
     ignore: Sequence[str] = (),
     header: bool | None = None,
-    time_limit: float | None = None,
-    heal_first: bool = False,
-    compare: bool = True,
-    say: Callable[[str], None] | None = None,
-    **parameters: Any,
+    **options: Any,
 ) -> Result:
     """Learn to predict a column of a table, with everything inferred that is not given.
 
@@ -91,16 +91,10 @@ def fit(
         source: a path (CSV, TSV, Parquet, JSON lines) or a table of pandas, polars, Arrow, or a dict of columns.
         target: the column to predict, or several number columns.
         task: ``"classification"`` or ``"regression"`` to decide it yourself.
-        test_fraction: share of rows kept aside for the scores.
-        group: a column whose values are never parted between training and test.
-        time_column: a column by which the last rows form the test.
         ignore: columns to leave out.
         header: whether the file's first row holds names; found out if not given.
-        time_limit: seconds for the whole job.
-        heal_first: apply the first remedy that parameters can carry, train again, keep the better network.
-        compare: train the dummy, linear and boosted-tree baselines on the same rows.
-        say: called with the plan line before training.
-        parameters: of ``MLPClassifier`` or ``MLPRegressor``.
+        options: those of ``fit_job`` (``test_fraction``, ``group``, ``time_column``, ``time_limit``,
+            ``heal_first``, ``compare``) and the parameters of ``MLPClassifier`` or ``MLPRegressor``.
 
     Returns a ``Result``. Raises ``GanglionError`` for a table or a parameter that cannot be used.
 
@@ -108,34 +102,91 @@ def fit(
     >>> fit(rows, "big", max_epochs=20, compare=False).scores["accuracy"] > 0.8
     True
     """
-    started = time.monotonic()
-    if not 0 < test_fraction < 1:
-        raise ParameterError(
-            f"test_fraction must be between 0 and 1, got {test_fraction}; the default is 0.2."
-        )
-    job = open_job(source, target, task=task, ignore=ignore, header=header)
-    estimator = make_estimator(
-        job, {**parameters, **({"time_limit": time_limit * NETWORK_SHARE} if time_limit else {})}
-    )
-    estimator._check()
-    train, test = split_job(
-        job, test_fraction, seed_from(estimator.random_state or 0), group=group, time=time_column
-    )
+    result = fit_job(open_job(source, target, task=task, ignore=ignore, header=header), **options)
+    result.source = str(source) if isinstance(source, str) or hasattr(source, "__fspath__") else ""
+    return result
+
+
+def fit_job(
+    job: Job,
+    *,
+    test_fraction: float = 0.2,
+    group: str | None = None,
+    time_column: str | None = None,
+    time_limit: float | None = None,
+    heal_first: bool = False,
+    compare: bool = True,
+    say: Callable[[str], None] | None = None,
+    stage: Callable[[str], None] | None = None,
+    **parameters: Any,
+) -> Result:
+    """Split, train, heal if asked, compare with baselines, judge.
+
+    Arguments:
+        job: what ``open_job`` found.
+        test_fraction: share of rows kept aside for the scores.
+        group: a column whose values are never parted between training and test; it is no input.
+        time_column: a column by which the last rows form the test.
+        time_limit: seconds for the whole job, from the moment the table was opened.
+        heal_first: apply the first remedy that parameters can carry, train again, keep the better network.
+        compare: train the dummy, linear and boosted-tree baselines on the same rows.
+        say: called with the plan line before training, and with what healing is about to do.
+        stage: called with a few words when something begins that takes a while.
+        parameters: of ``MLPClassifier`` or ``MLPRegressor``.
+
+    Ctrl-C ends the training with the best weights so far; the result then says so and has no baselines.
+    """
+    say, stage = say or silent, stage or silent
+    for name, value, sound in (
+        ("test_fraction", test_fraction, 0 < test_fraction < 1),
+        ("time_limit", time_limit, time_limit is None or 0 < time_limit < float("inf")),
+    ):
+        if not sound:
+            span = "a share between 0 and 1" if name == "test_fraction" else "seconds, more than 0"
+            raise ParameterError(f"{name} must be {span}, got {value}.")
+    estimator = make_estimator(job, parameters)
+    seed = seed_from(estimator.random_state or 0)
+    train, test = split_job(job, test_fraction, seed, group=group, time=time_column)
+    if group is not None:
+        job.frame = job.frame.drop([group])
+        job.notes.append(f"{group!r} keeps rows together and is no input")
+    limit = None
+    if time_limit is not None:
+        left = max(time_limit - (time.monotonic() - job.started), time_limit * LEAST_SHARE)
+        limit = estimator.time_limit = left * NETWORK_SHARE / (2 if heal_first else 1)
     line = plan_line(job, estimator, len(train))
-    if say is not None:
-        say(line)
+    say(line)
     X, y = job.frame.take(train), job.y[train]
     estimator.fit(X, y)
-    healed = heal(estimator, X, y) if heal_first else None
-    estimator = healed.estimator if healed is not None else estimator
-    result = Result(
-        estimator, job, line, train, test, [], main_metric(job), healed, settings=dict(parameters)
-    )
-    result.source = str(source) if isinstance(source, str) or hasattr(source, "__fspath__") else ""
-    left = None if time_limit is None else max(1.0, time_limit - (time.monotonic() - started)) * 0.8
+    healed = None
+    if heal_first and estimator.record_.stopped != "interrupt":
+        healed = heal(estimator, X, y, settings={"time_limit": limit} if limit else {}, say=say)
+        estimator = healed.estimator
+    asked = {"test_fraction": test_fraction if test_fraction != 0.2 else None, "group": group,
+             "time_column": time_column, "time_limit": time_limit, "heal_first": heal_first or None}  # fmt: skip
+    given = {k: v for k, v in parameters.items() if k not in ("verbose", "checkpoint", "resume")}
+    settings = job.settings | {k: v for k, v in asked.items() if v is not None} | given
+    result = Result(estimator, job, line, train, test, [], main_metric(job), healed, settings=settings)
+    if interrupted(result):
+        job.notes.append(INTERRUPTED)
+        compare = False
+    left = None if time_limit is None else max(0.5, time_limit - (time.monotonic() - job.started)) * 0.6
+    stage("scoring the network" + (", training the baselines" if compare else ""))
     judge(result, compare, left)
-    result.seconds = time.monotonic() - started
+    result.seconds = time.monotonic() - job.started
     return result
+
+
+def silent(text: str) -> None:
+    """Say nothing."""
+
+
+def interrupted(result: Result) -> bool:
+    """Whether Ctrl-C ended the training."""
+    return "interrupt" in (
+        result.estimator.record_.stopped,
+        "" if result.healed is None else result.healed.stopped,
+    )
 
 
 def make_estimator(job: Job, parameters: dict[str, Any]) -> Any:
@@ -145,7 +196,9 @@ def make_estimator(job: Job, parameters: dict[str, Any]) -> Any:
     for name in parameters:
         if name not in known:
             raise ParameterError(f"{cls.__name__}: " + unknown_name("parameter", name, list(known)))
-    return cls(**parameters)
+    estimator = cls(**parameters)
+    estimator._check()
+    return estimator
 
 
 def main_metric(job: Job) -> str:
@@ -159,6 +212,8 @@ def main_metric(job: Job) -> str:
 
 def judge(result: Result, compare: bool, time_limit: float | None) -> None:
     """Score the network and the baselines on the test rows; the verdict then rests on these rows."""
+    from ganglion.report.inputs import ModelScore
+
     job, estimator = result.job, result.estimator
     rows = job.frame.take(result.test)
     truth = job.y[result.test]
@@ -167,7 +222,10 @@ def judge(result: Result, compare: bool, time_limit: float | None) -> None:
     predictions = {"network": answer}
     others: dict[str, Baseline] = {}
     if compare:
-        others = run_baselines(job, estimator, rows, result, classes, time_limit)
+        try:
+            others = run_baselines(job, estimator, rows, result, classes, time_limit)
+        except KeyboardInterrupt:
+            job.notes.append("the baselines were interrupted and left out")
         predictions |= {k: b.proba if classes else b.prediction for k, b in others.items()}
     compared = compare_scores(truth, predictions, result.metric, classes)
     result.models = [

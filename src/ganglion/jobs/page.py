@@ -1,20 +1,23 @@
 """From a result of the main job to the report's input, and to a file."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
 
 from ganglion.base.files import write_atomically
-from ganglion.data.columns import Frame
+from ganglion.data.columns import Frame, as_frame
 from ganglion.evaluate import permutation_importance, worst_mistakes
+from ganglion.evaluate.importance import Importance
 from ganglion.jobs.fit import Result, data_hash, versions
+from ganglion.jobs.words import flags, quoted, stem
 from ganglion.report import ColumnRow, Healing, ReportInput, Reproduce, render
 
-IMPORTANCE_SECONDS = 20.0
+IMPORTANCE_SECONDS = 3.0
+SEEN = "These rows were kept aside before anything was learned."
+GIVEN = "These rows were given for this report; if the network was trained on them, the scores flatter it."
 
 
 def write_report(result: Result, path: Any) -> Path:
@@ -34,14 +37,7 @@ def report_input(result: Result) -> ReportInput:
     classes = estimator.classes_.tolist() if classify else []
     table = columns_of(rows)
     name = Path(result.source).name or "the table"
-    score = accuracy_score if classify else r2_score
-    importance = permutation_importance(
-        lambda part: estimator.predict(frame_like(part, rows)),
-        table,
-        truth,
-        score,
-        time_limit=IMPORTANCE_SECONDS,
-    )
+    importance, importance_metric = importance_of(result, rows, table, truth)
     return ReportInput(
         title=f"{job.target} from {name}",
         target=job.targets if len(job.targets) > 1 else job.targets[0],
@@ -51,7 +47,7 @@ def report_input(result: Result) -> ReportInput:
         source=name,
         plan=result.plan,
         split="test rows",
-        split_note="These rows were kept aside before anything was learned.",
+        split_note=SEEN if len(result.train) else GIVEN,
         columns=column_rows(estimator),
         facts=facts_of(result),
         findings=result.diagnosis,
@@ -62,7 +58,7 @@ def report_input(result: Result) -> ReportInput:
         prediction=prediction,
         proba=proba,
         importances=[(i.name, i.mean, i.std) for i in importance],
-        importance_metric="accuracy" if classify else "r2",
+        importance_metric=importance_metric,
         mistakes=worst_mistakes(
             truth, proba if classify else prediction, classes=classes or None, table=table
         ),
@@ -72,16 +68,31 @@ def report_input(result: Result) -> ReportInput:
     )
 
 
+def importance_of(
+    result: Result, rows: Frame, table: dict[str, np.ndarray], truth: np.ndarray
+) -> tuple[list[Importance], str]:
+    """How much of the score each column carries, and which score that is."""
+    estimator = result.estimator
+
+    def predict(part: Any) -> np.ndarray:
+        frame = as_frame({name: part[name] for name in rows.names})
+        return estimator.predict_proba(frame)[:, 1] if metric == "auc" else estimator.predict(frame)
+
+    if not result.job.task.classification:
+        metric, score = "r2", r2_score
+    elif result.metric == "auc" and len(np.unique(truth)) == 2:
+        metric, score = "auc", roc_auc_score
+        truth = truth == estimator.classes_[1]
+    else:
+        metric, score = "accuracy", accuracy_score
+    limit = result.settings.get("time_limit")
+    seconds = min(IMPORTANCE_SECONDS, 0.1 * limit) if limit else IMPORTANCE_SECONDS
+    return permutation_importance(predict, table, truth, score, time_limit=seconds), metric
+
+
 def columns_of(frame: Frame) -> dict[str, np.ndarray]:
     """A frame as name -> column."""
     return {name: frame.column(name) for name in frame.names}
-
-
-def frame_like(table: Any, frame: Frame) -> Frame:
-    """A table that was shuffled outside, as a frame again."""
-    from ganglion.data.columns import as_frame
-
-    return table if isinstance(table, Frame) else as_frame({name: table[name] for name in frame.names})
 
 
 def column_rows(estimator: Any) -> list[ColumnRow]:
@@ -139,18 +150,19 @@ def healing_of(result: Result) -> Healing | None:
 
 def reproduce_of(result: Result) -> Reproduce:
     """The command and the call that give the same network again."""
-    name = Path(result.source).name or "data.csv"
-    flags = " ".join(f"--{k.replace('_', '-')} {flag_value(v)}" for k, v in result.settings.items())
-    command = f"ganglion fit {name} --target {quoted(result.job.target)} {flags}".strip()
-    settings = "".join(f", {k}={v!r}" for k, v in result.settings.items())
-    python = f"import ganglion\nresult = ganglion.fit({name!r}, target={result.job.target!r}{settings})"
+    name = Path(result.origin.get("source") or result.source).name or "data.csv"
+    chosen = result.origin.get("settings", result.settings)
+    command = f"ganglion fit {quoted(name)} --target {quoted(','.join(result.job.targets))} {flags(chosen)}"
+    settings = "".join(f", {k}={v!r}" for k, v in chosen.items())
+    target = result.job.targets if len(result.job.targets) > 1 else result.job.targets[0]
+    python = f"import ganglion\nresult = ganglion.fit({name!r}, target={target!r}{settings})"
     seed = result.estimator.random_state
     return Reproduce(
-        command=command,
+        command=command.strip(),
         python=python,
         versions=versions(),
         seeds={"random_state": seed} if isinstance(seed, int) else {},
-        data_hash=data_hash(result.job.frame, result.job.y),
+        data_hash=result.origin.get("data_hash") or data_hash(result.job.frame, result.job.y),
     )
 
 
@@ -164,26 +176,5 @@ def deploy_of(result: Result) -> dict[str, str]:
 
 
 def model_name(result: Result) -> str:
-    """The model file's name as the command chooses it."""
-    return stem(result.source or "model") + ".ganglion"
-
-
-def stem(path: str) -> str:
-    """A file's name without the endings of tables."""
-    name = Path(path).name
-    for ending in (".gz", ".csv", ".tsv", ".txt", ".parquet", ".pq", ".jsonl", ".ndjson", ".json"):
-        name = name.removesuffix(ending)
-    return name or "model"
-
-
-def quoted(text: str) -> str:
-    """A word for a shell."""
-    plain = text and all(c.isalnum() or c in "._-,/" for c in text)
-    return text if plain else "'" + text.replace("'", "'\\''") + "'"
-
-
-def flag_value(value: Any) -> str:
-    """A parameter as the command takes it."""
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return ",".join(map(str, value))
-    return quoted(str(value))
+    """The model file's name: where it was written, or what the command would choose."""
+    return Path(result.path).name if result.path else stem(result.source or "model") + ".ganglion"

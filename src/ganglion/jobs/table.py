@@ -1,15 +1,17 @@
 """A table with a target, ready to be learned from: read, typed, cleaned of rows without a target, split."""
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from ganglion.base.errors import DataError, unknown_name
-from ganglion.data.columns import Frame, as_frame
+from ganglion.base.errors import DataError, ParameterError, unknown_name
+from ganglion.data.columns import Frame, as_frame, missing_column
 from ganglion.data.read import read_table
-from ganglion.data.schema import infer_schema
+from ganglion.data.schema import Column, infer_schema, numbers_of
 from ganglion.data.split import group_split, plain_split, stratified_split, time_split
 from ganglion.data.target import Task, infer_task
 
@@ -26,6 +28,7 @@ TARGET_WORDS = (
     "survived",
     "quality",
 )
+MOST_LOOKED_AT = 2000  # rows and columns, to suggest a target
 
 
 @dataclass
@@ -38,6 +41,13 @@ class Job:
     targets: list[str]
     n_read: int
     notes: list[str]
+    settings: dict[str, Any] = field(default_factory=dict)  # what was asked for beyond the default
+    started: float = field(default_factory=time.monotonic)
+
+    @cached_property
+    def schema(self) -> list[Column]:
+        """The columns as they look over all rows: for words only, what is learned comes from training rows."""
+        return infer_schema(self.frame)
 
     @property
     def target(self) -> str:
@@ -64,16 +74,16 @@ def open_job(
 
     Raises ``DataError`` when the target is missing (with suggestions), unusable, or leaves no inputs.
     """
+    started = time.monotonic()
+    if task not in (None, "classification", "regression"):
+        raise ParameterError(unknown_name("task", task, ["classification", "regression"]))
     table = open_frame(source, header)
     if target is None or not target:
         best = ", ".join(suggest_targets(table))
         raise DataError(f"--target names the column to predict, none was given; likely here: {best}.")
-    targets = [target] if isinstance(target, str) else list(target)
-    if len(targets) == 1 and targets[0] not in table.names and "," in targets[0]:
-        targets = [name.strip() for name in targets[0].split(",")]
+    targets = named_targets(table, target)
     for name in [*targets, *ignore]:
-        if name not in table.names:
-            raise DataError(unknown_name("column", name, table.names[:50]))
+        check_column(name, table)
     found = infer_task(target_columns(table, targets), task)
     frame = table.drop([*targets, *ignore])
     if not frame.names:
@@ -81,11 +91,27 @@ def open_job(
             f"the table has no column but the target {', '.join(targets)}; give at least one input."
         )
     rows = np.flatnonzero(found.kept)
-    kept = frame.take(rows)
     y = found.encode(target_columns(table.take(rows), targets))
     if found.classification:
         y = found.decode(y)
-    return Job(kept, y, found, targets, len(table), [*table.notes, *missing_note(found)])
+    asked = {"task": task, "ignore": list(ignore), "header": header}
+    settings = {k: v for k, v in asked.items() if v not in (None, [])}
+    notes = [*table.notes, *missing_note(found)]
+    return Job(frame.take(rows), y, found, targets, len(table), notes, settings, started)
+
+
+def named_targets(table: Frame, target: str | Sequence[str]) -> list[str]:
+    """The target columns: one name, several, or several in one text with commas between them."""
+    targets = [target] if isinstance(target, str) else list(target)
+    if len(targets) == 1 and targets[0] not in table.names and "," in targets[0]:
+        targets = [name.strip() for name in targets[0].split(",") if name.strip()]
+    return list(dict.fromkeys(targets))
+
+
+def check_column(name: Any, table: Frame) -> None:
+    """Refuse a column that the table does not have, with the nearest names."""
+    if name not in table.names:
+        raise DataError(missing_column(name, table.names))
 
 
 def target_columns(table: Frame, targets: list[str]) -> Any:
@@ -106,8 +132,10 @@ def suggest_targets(table: Frame) -> list[str]:
         named = any(word == name or word in name.replace("-", "_").split("_") for word in TARGET_WORDS)
         return (not named, schema[table.names[i]] not in ("category", "boolean", "number"), -i)
 
-    schema = {c.name: c.kind for c in infer_schema(table)}
-    order = sorted(range(len(table.names)), key=likeness)
+    names, schema = table.names[:MOST_LOOKED_AT], {}
+    for column in infer_schema(table.select(names).take(np.arange(min(len(table), MOST_LOOKED_AT)))):
+        schema[column.name] = column.kind
+    order = sorted(range(len(names)), key=likeness)
     return [table.names[i] for i in order[:4]]
 
 
@@ -123,14 +151,25 @@ def split_job(
         raise DataError(
             f"at least 10 rows with a target are needed to train and to test, got {n}; give more rows."
         )
+    if group is not None and time is not None:
+        raise ParameterError("rows are split by group or by time, got both; give one of them.")
     for name in (group, time):
-        if name is not None and name not in job.frame.names:
-            raise DataError(unknown_name("column", name, job.frame.names[:50]))
+        if name is not None:
+            check_column(name, job.frame)
     if group is not None:
         _, codes = np.unique(job.frame.column(group).astype(str), return_inverse=True)
         return group_split(codes, fraction, seed)
     if time is not None:
-        return time_split(job.frame.column(time), fraction)
+        return time_split(moments(job, time), fraction)
     if job.task.classification:
         return stratified_split(np.unique(job.y, return_inverse=True)[1], fraction, seed)
     return plain_split(n, fraction, seed)
+
+
+def moments(job: Job, name: str) -> np.ndarray:
+    """A column as moments in time, (n,) numbers; raises ``DataError`` for words that are neither."""
+    column = next(c for c in infer_schema(job.frame.select([name])))
+    if column.kind not in ("number", "date", "constant", "identifier"):
+        raise DataError(f"a column of dates or numbers is expected to split by time, but {name!r} is a "
+                        f"{column.kind} column; name another.")  # fmt: skip
+    return numbers_of(job.frame, column)

@@ -1,11 +1,12 @@
 """What the main job says: the plan line before training, and the lines after it."""
 
+import itertools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from ganglion.data.schema import describe, infer_schema
+from ganglion.data.schema import describe
 from ganglion.jobs.table import Job
-from ganglion.train.plan import auto_batch_size
 
 STEP_SECONDS = 7e-5  # calls of one small step, measured on one core
 FLOPS_PER_SECOND = 5e10  # of one core's dense products, forwards and backwards
@@ -17,7 +18,7 @@ def plan_line(job: Job, estimator: Any, n_train: int) -> str:
     For example ``48,842 rows x 14 columns, 8 categorical, 6,465 missing -> binary classification,
     classes 3:1 -> MLP, about 20 s``.
     """
-    schema = infer_schema(job.frame)
+    schema = job.schema
     facts = describe(schema, len(job.frame))
     used = [c for c in schema if c.used]
     parts = [f"{len(job.frame):,} rows × {len(schema)} columns"]
@@ -26,6 +27,15 @@ def plan_line(job: Job, estimator: Any, n_train: int) -> str:
     limit = estimator.time_limit
     about = f"about {round_seconds(min(seconds, limit) if limit else seconds)}"
     return f"{', '.join(parts)} -> {task_words(job)} -> MLP, {about}"
+
+
+def column_notes(job: Job, most: int = 3) -> list[str]:
+    """A sentence per column that is left out or was read with a doubt, the first few of them."""
+    left = [f"column {c.name!r} is left out: {c.note}" for c in job.schema if not c.used and c.note]
+    doubts = [f"column {c.name!r}: {c.note}" for c in job.schema if c.used and c.note]
+    lines = left[:most] + doubts[:most]
+    rest = len(left) + len(doubts) - len(lines)
+    return lines + ([f"{rest:,} more such columns stand in the report"] if rest else [])
 
 
 def task_words(job: Job) -> str:
@@ -47,9 +57,11 @@ def class_ratio(counts: Sequence[int]) -> str:
 
 def guess_seconds(estimator: Any, n: int, columns: int) -> float:
     """How long training may take, by counting steps and products; early stopping makes it shorter."""
+    from ganglion.train.plan import auto_batch_size  # brings torch
+
     sizes = estimator.hidden_layer_sizes
     widths = [4 * columns, *((sizes,) if isinstance(sizes, int) else sizes), 4]
-    flops = 6.0 * n * sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+    flops = 6.0 * n * sum(a * b for a, b in itertools.pairwise(widths))
     batch = auto_batch_size(n) if estimator.batch_size == "auto" else n
     batch = estimator.batch_size if isinstance(estimator.batch_size, int) else batch
     return estimator.max_epochs * (n / batch * STEP_SECONDS + flops / FLOPS_PER_SECOND) + 1.0
@@ -68,23 +80,75 @@ def score_lines(rows: Sequence[Any], metric: str) -> list[str]:
     lines = []
     for row in rows:
         value = row.scores.get(metric)
-        text = "      -" if value is None else f"{value:>9.4g}" if abs(value) >= 100 else f"{value:>9.4f}"
+        text = f"{'-' if value is None else number(value, 4):>9}"
         span = "" if row.interval is None else f"  ({number(row.interval[0])} to {number(row.interval[1])})"
         lines.append(f"  {row.name:<{width}}  {text}{span}")
     return lines
 
 
-def number(value: float) -> str:
-    """A score short enough for a line."""
-    return f"{value:.4g}" if abs(value) >= 100 else f"{value:.3f}"
+def number(value: float, digits: int = 3) -> str:
+    """A score short enough for a line.
+
+    >>> number(0.12345), number(123.456), number(1234567.8)
+    ('0.123', '123.5', '1,234,568')
+    """
+    if abs(value) >= 1e12:
+        return f"{value:.3e}"
+    return (
+        f"{value:,.0f}"
+        if abs(value) >= 1000
+        else f"{value:.1f}"
+        if abs(value) >= 100
+        else f"{value:.{digits}f}"
+    )
 
 
-def verdict_lines(findings: Sequence[Any]) -> list[str]:
-    """Each finding with its remedy, in sentences."""
+def verdict_lines(findings: Sequence[Any], estimator: Any = None) -> list[str]:
+    """Each finding with its remedy, in sentences, and the flags that apply it where ``estimator`` has some."""
     lines = []
     for finding in findings:
         where = f" ({finding.where})" if finding.where else ""
         lines.append(f"{finding.severity}: {finding.name.replace('_', ' ')}{where}. {finding.meaning}")
-        if finding.remedy is not None and finding.remedy.sentence:
+        asks = finding.severity in ("error", "warning")
+        if asks and finding.remedy is not None and finding.remedy.sentence:
             lines.append(f"  remedy: {finding.remedy.sentence}")
+            if estimator is not None and (change := estimator.remedy(finding)):
+                lines.append(f"  to apply: {flags(change)}")
     return lines
+
+
+def flags(parameters: dict[str, Any]) -> str:
+    """Parameters as the command takes them.
+
+    >>> flags({"lr": 0.01, "hidden_layer_sizes": (64, 64), "early_stopping": True, "class_weight": "balanced"})
+    '--lr 0.01 --hidden-layer-sizes 64,64 --early-stopping --balanced'
+    """
+    return " ".join(flag(name, value) for name, value in parameters.items())
+
+
+def flag(name: str, value: Any) -> str:
+    """One parameter or option of the main job as the command takes it."""
+    own = {"random_state": "seed", "time_column": "time", "heal_first": "heal"}
+    word = "--" + own.get(name, name).replace("_", "-")
+    if name == "class_weight" and value == "balanced":
+        return "--balanced"
+    if isinstance(value, bool):
+        return word if value else f"--no-{word[2:]}"
+    if isinstance(value, tuple | list):
+        return f"{word} {quoted(','.join(map(str, value)))}"
+    text = f"{value:.6g}" if isinstance(value, float) else "none" if value is None else str(value)
+    return f"{word} {quoted(text)}"
+
+
+def quoted(text: str) -> str:
+    """A word for a shell."""
+    plain = text and all((c.isascii() and c.isalnum()) or c in "._-,/" for c in text)
+    return text if plain else "'" + text.replace("'", "'\\''") + "'"
+
+
+def stem(path: str) -> str:
+    """A file's name without the endings of tables."""
+    name = Path(path).name
+    for ending in (".gz", ".csv", ".tsv", ".txt", ".parquet", ".pq", ".jsonl", ".ndjson", ".json"):
+        name = name.removesuffix(ending)
+    return name or "model"

@@ -1,5 +1,6 @@
 """All parameters of a small network in one buffer, so that an update is one kernel instead of one per layer."""
 
+import inspect
 from typing import Any
 
 import torch
@@ -38,6 +39,10 @@ class FlatAdamW(torch.optim.Optimizer):
     The arithmetic is that of ``torch.optim.AdamW(fused=True)`` (Loshchilov and Hutter 2019,
     arXiv:1711.05101); what is saved is the bookkeeping around it, most of a small network's step.
     """
+
+    # Without torch's decorator, which imports its compiler (a second) for a class that is never compiled.
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+    state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)
 
     _step_supports_amp_scaling = True  # torch's word for: heeds ``found_inf``
     grad_scale = found_inf = None

@@ -33,9 +33,9 @@ class Progress(Hook):
         self._write(line(run, row))
 
     def end(self, run: "Run") -> None:
-        """The last line stays."""
+        """The live line gives way to what came of it."""
         if run.history:
-            self._write(line(run, run.history[-1]))
+            self._write(ending(run))
             if self.live:
                 self.stream.write("\n")
         self.stream.flush()
@@ -47,6 +47,34 @@ class Progress(Hook):
             self.stream.write("\r" + text.ljust(self.width))
             self.width = len(text)
         self.stream.flush()
+
+
+ENDED = {
+    "early": "stopped early",
+    "time": "ended by the time limit",
+    "interrupt": "interrupted",
+    "non_finite": "ended by a number that is not finite",
+}
+
+
+def ending(run: "Run") -> str:
+    """What came of a run in under 80 characters.
+
+    >>> from types import SimpleNamespace as Thing
+    >>> row = {"epoch": 9, "val_score": 0.8}
+    >>> ending(Thing(history=[row] * 9, seconds=3.2, stopped="early", keep=Thing(best_epoch=9)))
+    'trained 9 epochs in 3.2 s, stopped early; kept epoch 9, score 0.8000'
+    """
+    n = len(run.history)
+    parts = [f"trained {n} epoch{'s' * (n != 1)} in {run.seconds:.{int(run.seconds < 9.95)}f} s"]
+    if run.stopped in ENDED:
+        parts.append(f", {ENDED[run.stopped]}")
+    best = run.keep.best_epoch if run.keep else None
+    row = next((r for r in run.history if r["epoch"] == best), None)
+    if row is not None:
+        score = f", score {row['val_score']:.4f}" if "val_score" in row else ""
+        parts.append(f"; kept epoch {best}{score}")
+    return "".join(parts)[:79]
 
 
 def line(run: "Run", row: dict[str, Any]) -> str:
