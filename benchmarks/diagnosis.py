@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from ganglion.estimators.mlp import MLPClassifier, MLPRegressor
 
 HELD_OUT = 0.3
 HEALTHY = 60
+PAGE, MARKS = Path(__file__).parents[1] / "docs" / "diagnosis.md", ("<!-- measured -->", "<!-- end -->")
 PARTS = ("tuning", "trial", "reporting")
 DATA = ("digits", "cancer", "friedman", "blobs", "wine", "two", "diabetes")
 
@@ -392,6 +394,7 @@ def main(argv: list[str] | None = None) -> list[Outcome]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--part", choices=PARTS, default="reporting")
     parser.add_argument("--only", choices=[*KINDS, "healthy"])
+    parser.add_argument("--write", action="store_true", help="put the table into docs/diagnosis.md")
     parser.add_argument("--quiet", action="store_true", help="only the table")
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
@@ -404,6 +407,10 @@ def main(argv: list[str] | None = None) -> list[Outcome]:
             print(describe(outcomes[-1]), flush=True)
     print(f"\nPart: {options.part}. {sum(o.seconds for o in outcomes):.0f} s.\n")
     print(table(outcomes))
+    if options.write:
+        before, _, rest = PAGE.read_text().partition(MARKS[0])
+        after = rest.partition(MARKS[1])[2]
+        PAGE.write_text(f"{before}{MARKS[0]}\n{table(outcomes)}\n{MARKS[1]}{after}")
     return outcomes
 
 
