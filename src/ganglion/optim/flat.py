@@ -100,9 +100,14 @@ class FlatAdamW(torch.optim.Optimizer):
             self._tensors[5][0].sub_(found_inf)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Back to a saved state, into the same buffers."""
-        super().load_state_dict(state_dict)
-        self._bind()
+        """Back to a saved state, into the same buffers (torch's own way costs 0.7 s of imports)."""
+        group, saved = self.param_groups[0], state_dict["state"][0]
+        mine = self.state[group["params"][0]]
+        if {k: v.shape for k, v in mine.items()} != {k: v.shape for k, v in saved.items()}:
+            raise ValueError("the saved state is not of this optimiser and network")
+        for k, v in mine.items():
+            v.copy_(saved[k])
+        group.update({k: v for k, v in state_dict["param_groups"][0].items() if k != "params"})
 
 
 FlatAdamW.step.hooked = True  # type: ignore[attr-defined] # no profiler frame around a step of a few microseconds
