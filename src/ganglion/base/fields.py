@@ -112,7 +112,7 @@ class Field:
             return True
         numbers = value.values() if isinstance(value, dict) else value
         numbers = numbers if isinstance(value, tuple | list | dict) else (value,)
-        return all(self.bound.admits(v) for v in numbers if isinstance(v, Real) and not isinstance(v, bool))
+        return all(self.bound.admits(float(v)) for v in numbers if isinstance(v, Real) and not isinstance(v, bool))
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False)
@@ -140,7 +140,7 @@ def fields_of(cls: type) -> dict[str, Field]:
 
 def check_fields(owner: Any) -> None:
     """Check every declared hyper-parameter of an object; raise ``ParameterError`` for the first wrong one."""
-    for name, declared in fields_of(type(owner)).items():
+    for name, declared in fields_of(type(owner)).items():  # type: ignore[arg-type]
         declared.check(getattr(owner, name), type(owner).__name__)
 
 
