@@ -194,6 +194,10 @@ def _type_words(kind: Any) -> str:
     for option in _options(kind):
         if option is type(None):
             parts.append("None")
+        elif option is Any:
+            parts.append("anything")
+        elif Callable in (option, get_origin(option)):
+            parts.append("a function")
         elif get_origin(option) is Literal:
             parts += [repr(v) for v in get_args(option)]
         elif get_origin(option) is tuple:
