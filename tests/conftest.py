@@ -1,6 +1,17 @@
-"""One thread for every test process: small networks gain nothing from more, and workers would fight."""
+"""One thread for every test process, and what the contract suites tell at the end."""
 
 import os
 
+# small networks gain nothing from more threads, and workers would fight; before torch and NumPy are imported
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(name, "1")  # before torch and NumPy are imported; child processes inherit it
+    os.environ.setdefault(name, "1")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Lines that tests recorded under ``told``, also from other processes."""
+    reports = [r for kind in ("passed", "failed") for r in terminalreporter.stats.get(kind, [])]
+    lines = [text for r in reports for name, text in getattr(r, "user_properties", ()) if name == "told"]
+    if lines:
+        terminalreporter.section("contracts")
+        for line in sorted(lines):
+            terminalreporter.write_line(line)
