@@ -1,0 +1,69 @@
+"""Data and small helpers that several concepts share."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.model_selection import train_test_split
+
+TABLES = Path(os.environ.get("GANGLION_DATA", Path(__file__).parents[3] / "shared" / "data")) / "tables"
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_and_one_seed():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """1,797 pictures of 8 x 8: rows to train on, a held-out quarter, and the labels of both."""
+    X, y = load_digits(return_X_y=True)
+    return train_test_split(X / 16, y, test_size=0.25, random_state=0, stratify=y)
+
+
+@pytest.fixture(scope="session")
+def cancer():
+    """569 rows of 30 columns on very different scales, two classes."""
+    return load_breast_cancer(return_X_y=True)
+
+
+@pytest.fixture(scope="session")
+def real_table():
+    """A function from a name to a real table as pandas reads it; it skips the test where there is none."""
+    pandas = pytest.importorskip("pandas")
+
+    def read(name: str):
+        path = TABLES / f"{name}.csv.gz"
+        if not path.exists():
+            pytest.skip(f"{path.name} is not here: set GANGLION_DATA to the folder of the measuring data")
+        return pandas.read_csv(path)
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def central():
+    """Central differences of a function of one float64 array, entry by entry."""
+
+    def differences(function, x: np.ndarray, h: float = 1e-6) -> np.ndarray:
+        slope = np.zeros_like(x)
+        for i in np.ndindex(x.shape):
+            up, down = x.copy(), x.copy()
+            up[i] += h
+            down[i] -= h
+            slope[i] = (function(up) - function(down)) / (2 * h)
+        return slope
+
+    return differences
