@@ -1,13 +1,14 @@
 """A sample of the benchmark: real fits with a planted fault, and sound ones."""
 
-import importlib.util
+import importlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "diagnosis.py"
+SCRIPTS = str(Path(__file__).parents[2] / "benchmarks")
 # (kind, data, variant): quick ones, over four data sets
 SAMPLE = [
     ("lr_too_high", "cancer", 2),
@@ -24,33 +25,35 @@ SAMPLE = [
 
 
 @pytest.fixture(scope="module")
-def benchmark() -> Any:
-    spec = importlib.util.spec_from_file_location("diagnosis_benchmark", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def benchmark() -> Iterator[Any]:
+    sys.path.insert(0, SCRIPTS)
+    yield importlib.import_module("diagnosis")
+    sys.path.remove(SCRIPTS)
+
+
+@pytest.fixture(scope="module")
+def plants(benchmark) -> Any:
+    return importlib.import_module("_plants")
 
 
 @pytest.mark.parametrize(("kind", "data", "variant"), SAMPLE)
-def test_a_planted_fault_is_the_first_finding(benchmark, kind, data, variant):
-    settings = dict(benchmark.SETTINGS[kind][1][variant])
-    plant = benchmark.plant(kind, data, settings, variant, seed=variant)
+def test_a_planted_fault_is_the_first_finding(benchmark, plants, kind, data, variant):
+    settings = dict(plants.SETTINGS[kind][1][variant])
+    plant = plants.plant(kind, data, settings, variant, seed=variant)
     outcome = benchmark.run(plant, heal=False)
     assert outcome.right, outcome.names
 
 
-def test_sound_runs_get_no_warning(benchmark):
+def test_sound_runs_get_no_warning(benchmark, plants):
     sound = [
         benchmark.run(p, heal=False)
-        for p in benchmark.healthy("tuning", 7)
+        for p in plants.healthy("tuning", 7)
         if p.data in ("cancer", "wine", "two")
     ]
     assert [o.names for o in sound if o.warned] == []
 
 
-def test_a_remedy_helps(benchmark):
-    plant = benchmark.plant("unscaled_inputs", "wine", {"activation": "tanh"}, 1, seed=0)
+def test_a_remedy_helps(benchmark, plants):
+    plant = plants.plant("unscaled_inputs", "wine", {"activation": "tanh"}, 1, seed=0)
     outcome = benchmark.run(plant)
     assert outcome.after > outcome.before
