@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 from torch import Tensor
 
 from ganglion.base.errors import DataError
 from ganglion.base.fields import AtLeast, Between, Known
 from ganglion.estimators.network import DenseNetwork
+from ganglion.estimators.table import read_labels
 from ganglion.estimators.training import (
     Part,
     weighted_mean,
@@ -43,8 +43,7 @@ class MLPClassifier(ClassifierMixin, DenseNetwork):
     ] = 0.0
 
     def _read_target(self, y: Any, weight: np.ndarray, *, classes: Any, keep: bool) -> np.ndarray:
-        y = column_or_1d(np.asarray(y), warn=True)
-        check_classification_targets(y)
+        y = read_labels(y)
         if keep:
             known = self.classes_
         elif classes is not None:
@@ -145,6 +144,8 @@ class MLPRegressor(RegressorMixin, DenseNetwork):
         y = np.asarray(y)
         if y.dtype.kind not in "fiub":
             try:
+                if y.dtype.kind in "cmM":
+                    raise TypeError("neither complex numbers nor dates are numbers to predict")
                 y = y.astype(np.float64)
             except (TypeError, ValueError) as error:
                 raise DataError(

@@ -8,8 +8,7 @@ import numpy as np
 from scipy.optimize import linprog
 from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from ganglion.base.errors import DataError, ModelFileError
 from ganglion.base.fields import AtLeast, fields_of
@@ -18,7 +17,7 @@ from ganglion.base.seeds import seed_from
 from ganglion.diagnose import diagnose
 from ganglion.estimators.base import Estimator
 from ganglion.estimators.fields import TableFields
-from ganglion.estimators.table import TableMixin, read_rows, read_weight
+from ganglion.estimators.table import TableMixin, read_labels, read_rows, read_weight
 from ganglion.metrics.tasks import fit_scores
 
 BLOCK = 256  # rows looked at together for the next mistake
@@ -62,8 +61,7 @@ class Perceptron(TableMixin, ClassifierMixin, TableFields, Estimator):
             raise DataError("Perceptron requires y to be passed, but the target y is None; give y.")
         rows = read_rows(self, X, reset=True)
         weight = read_weight(sample_weight, rows, rows.shape[0])
-        y = column_or_1d(np.asarray(y), warn=True)
-        check_classification_targets(y)
+        y = read_labels(y)
         if len(y) != len(weight):
             raise DataError(f"X and y must have the same number of rows, got {len(weight)} and {len(y)}.")
         self.classes_, codes = np.unique(y, return_inverse=True)

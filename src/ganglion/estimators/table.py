@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
     _check_sample_weight,
+    column_or_1d,
     validate_data,
 )
 
@@ -64,6 +66,22 @@ def read_weight(sample_weight: Any, X: Any, n: int) -> np.ndarray:
     if not weight.sum() > 0:
         raise DataError("sample_weight must hold at least one number above 0; leave out such rows instead.")
     return weight
+
+
+def read_labels(y: Any) -> np.ndarray:
+    """Class labels (n,) of one type; objects that are all numbers, or all truth values, become these.
+
+    Raises ``DataError`` for missing labels and scikit-learn's ``ValueError`` for what are no classes.
+    """
+    y = column_or_1d(np.asarray(y), warn=True)
+    if y.dtype == object:
+        missing = sum(v is None or v != v for v in y.tolist())
+        if missing:
+            raise DataError(f"y holds {missing} missing labels (Input y contains NaN); leave such rows out.")
+        if all(isinstance(v, bool) for v in y) or all(type(v) in (int, float) for v in y):
+            y = np.array(y.tolist())
+    check_classification_targets(y)
+    return y
 
 
 class TableMixin:
