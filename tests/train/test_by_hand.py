@@ -8,6 +8,7 @@ import torch
 from ganglion.data.batches import ResidentBatches
 from ganglion.models.mlp import MLP
 from ganglion.nn.activations import ACTIVATIONS
+from ganglion.nn.dense import keep_mask
 from ganglion.objectives.losses import CLASS_LOSSES, VALUE_LOSSES, loss_named
 from ganglion.objectives.supervised import Supervised, SupervisedByHand, goes_by_hand
 from ganglion.optim.flat import Flat, FlatAdamW
@@ -81,3 +82,18 @@ def test_a_run_on_a_flat_buffer_equals_autograd_with_adamw(dropout, accumulate):
             flat.release()
         ends.append(torch.cat([p.detach().ravel() for p in net.parameters()]))
     assert (ends[0] - ends[1]).abs().max() < 1e-10
+
+
+@pytest.mark.parametrize("shape", [(50, 40), (301, 333)])  # drawn one by one, and four at a time
+@pytest.mark.parametrize("dropout", [0.1, 0.5])
+def test_dropout_keeps_the_mean_and_drops_its_share(shape, dropout):
+    torch.manual_seed(3)
+    mask = keep_mask(torch.zeros(shape), dropout)
+    share, n = float((mask == 0).double().mean()), mask.numel()
+    assert mask.shape == shape
+    assert len(mask.unique()) == 2
+    assert abs(share - dropout) < 4 * (dropout * (1 - dropout) / n) ** 0.5
+    assert abs(float(mask.max()) * (1 - dropout) - 1) < 1e-4
+    dropped = (mask.ravel() == 0).double() - dropout
+    for gap in range(1, 9):  # neighbours, also those from one draw, know nothing of each other
+        assert abs(float((dropped[gap:] * dropped[:-gap]).mean())) < 4 * dropout * (1 - dropout) / n**0.5

@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from ganglion.nn.activations import activation_named
 from ganglion.nn.quick import product, quick_from
 
+BITS = 2**16  # values of the number that decides over a unit
+DRAWN_IN_FOURS_FROM = 8192  # units in a mask; below, the calls cost more than the drawing
+
 
 class DenseStack(nn.Module):
     """Dense layers with an activation and dropout after each but the last.
@@ -108,7 +111,14 @@ class DensePass:
 def keep_mask(like: Tensor, dropout: float) -> Tensor:
     """A dropout mask: 0 with probability ``dropout``, else ``1 / (1 - dropout)``.
 
-    Drawn as ``rand < keep``, which is several times quicker on a CPU than ``bernoulli``.
+    Compared with uniform numbers, which is several times quicker on a CPU than ``bernoulli``; large masks
+    there are compared with 16 random bits per unit (four units a draw), which halves the time once more. The
+    probability is then rounded to a 65,536th, and the survivors are divided by the rounded one.
     """
-    keep = 1.0 - dropout
-    return (torch.rand_like(like) < keep).to(like.dtype).div_(keep)
+    keep, n = 1.0 - dropout, like.numel()
+    level = round(keep * BITS)
+    if n < DRAWN_IN_FOURS_FROM or like.device.type != "cpu" or not 0 < level < BITS:
+        return torch.rand_like(like).lt_(keep).div_(keep)
+    drawn = torch.empty(-(-n // 4), dtype=torch.int64).random_(-(2**63), None)
+    units = drawn.view(torch.int16)[:n].view(like.shape)  # uniform on -32768 .. 32767
+    return (units < level - BITS // 2).to(like.dtype).mul_(BITS / level)
