@@ -46,6 +46,10 @@ class MLPClassifier(ClassifierMixin, DenseNetwork):
         y = read_labels(y)
         if keep:
             known = self.classes_
+            if classes is not None and not np.array_equal(np.unique(np.asarray(classes)), known):
+                raise DataError(
+                    f"`classes=` must stay the same between calls, got {list(classes)} after {known.tolist()}."
+                )
         elif classes is not None:
             known = np.unique(np.asarray(classes))
         else:
@@ -61,7 +65,7 @@ class MLPClassifier(ClassifierMixin, DenseNetwork):
         if np.any(strange):
             raise DataError(
                 f"`classes=` must hold every label of y and stay the same between calls, got the unknown label "
-                f"{y[strange][0]!r}; known are {known.tolist()}."
+                f"{y[strange].tolist()[0]!r}; known are {known.tolist()}."
             )
         self.classes_ = known
         return codes.astype(np.int64)

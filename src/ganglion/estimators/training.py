@@ -102,7 +102,8 @@ class SetUp:
     """
 
     def __init__(self, settings: Any, model: nn.Module, loss: Loss, train: Part, state: Any = None) -> None:
-        by_hand = settings.optimizer == "adamw" and goes_by_hand(model, loss)
+        plain = settings.optimizer == "adamw" and settings.precision != "bf16"  # autocast needs autograd
+        by_hand = plain and goes_by_hand(model, loss)
         self.settings = settings
         self.plan = make_plan(settings, model, len(train.x), train.x.shape[1], train.x.device, by_hand)
         self.flat = Flat(model) if by_hand else None
