@@ -34,7 +34,8 @@ def test_leaks_of_every_form_are_seen_and_identifiers_are_not():
         "number": RNG.permutation(900),
     }
     scores = column_scores(as_frame(table), y, True)
-    assert min(scores[name] for name in ("label", "hidden", "gap")) > 0.99
+    assert min(scores[name] for name in ("label", "hidden")) > 0.99
+    assert 0.8 < scores["gap"] < 0.9  # tells one class of three, which is not the target
     assert max(scores[name] for name in ("id", "number")) < 0.6
 
 

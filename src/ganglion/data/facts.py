@@ -26,7 +26,7 @@ def table_facts(
 ) -> dict[str, Any]:
     """What ``TrainingRecord.data`` says of a table, as plain numbers.
 
-    ``single_column_scores`` tell how well one column alone predicts: for classes the largest one-against-rest
+    ``single_column_scores`` tell how well one column alone predicts: for classes the mean one-against-rest
     area under the ROC curve, for numbers R^2. They come from the order of the values and from target means
     per bin or level that are learned on one half of the rows and judged on the other, so that a column of
     unique codes does not look like a leak. At most 20,000 rows are used.
@@ -150,12 +150,12 @@ def _sums(group: np.ndarray, goals: np.ndarray, size: int) -> tuple[np.ndarray, 
 
 def _auc_score(column: Any, goals: np.ndarray, half: np.ndarray) -> float:
     fine, coarse = _groups(column)
-    best = 0.5
+    best = np.full(goals.shape[1], 0.5)
     if not is_text(column):
         rows, ones = _sums(fine, goals, int(fine.max()) + 1)
         for k in range(goals.shape[1]):
             area = _area(ones[:, k], rows - ones[:, k])
-            best = max(best, area, 1.0 - area)
+            best[k] = max(best[k], area, 1.0 - area)
     size = int(coarse.max()) + 1
     parts = [_sums(coarse[side], goals[side], size) for side in (half, ~half)]
     for k in range(goals.shape[1]):
@@ -164,8 +164,8 @@ def _auc_score(column: Any, goals: np.ndarray, half: np.ndarray) -> float:
             overall = seen_ones[:, k].sum() / max(seen_rows.sum(), 1.0)
             order = np.argsort((seen_ones[:, k] + overall) / (seen_rows + 1.0), kind="stable")
             areas.append(_area(ones[order, k], (rows - ones[:, k])[order]))
-        best = max(best, float(np.mean(areas)))
-    return best
+        best[k] = max(best[k], float(np.mean(areas)))
+    return float(best.mean())  # a column that tells one class of several does not tell the target
 
 
 def _area(ones: np.ndarray, zeros: np.ndarray) -> float:

@@ -5,6 +5,7 @@ from typing import Any
 
 from ganglion.base.fields import fields_of
 from ganglion.diagnose.finding import Finding
+from ganglion.estimators.fields import NetworkFields
 
 Settings = Any
 
@@ -34,8 +35,9 @@ REMEDIES: dict[str, Callable[[Settings, Any], dict[str, Any]]] = {
     "change_activation": lambda s, amount: {"activation": amount or "silu", "init": "auto"},
     "regularise": lambda s, amount: {
         "dropout": max(s.dropout, float(amount or 0.3)),
-        "weight_decay": max(s.weight_decay, 0.1),
+        "weight_decay": max(s.weight_decay, 1.0),
         "early_stopping": True,
+        **_scaled_widths(s, 0.5),
         "validation_fraction": s.validation_fraction or 0.1,
     },
     "regularise_less": lambda s, amount: {
@@ -69,5 +71,7 @@ def parameters_for(estimator: Any, finding: Finding) -> dict[str, Any]:
         wanted = REMEDIES[finding.remedy.action](estimator, finding.remedy.amount)
     except AttributeError:  # a field that this estimator does not have
         return {}
-    known = fields_of(type(estimator))
+    known = set(fields_of(type(estimator)))
+    if getattr(estimator, "module", None) is not None:  # a module of one's own has a shape of its own
+        known -= set(fields_of(NetworkFields))
     return {k: v for k, v in wanted.items() if k in known and getattr(estimator, k) != v}

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ganglion.train.run import Run
 
 PROBE_ROWS = 256
+EARLY = (0, 1, 3, 7)  # updates before which steps show their size and have done no harm yet
 # activation -> (lowest, highest) value, for those that have one; a unit resting on 0 for all rows is dead
 BOUNDS: dict[type[nn.Module], tuple[float | None, float | None]] = {
     nn.ReLU: (None, None),
@@ -25,13 +26,13 @@ ACTIVATIONS = (
 
 
 class LayerWatch(Hook):
-    """Writes a row per layer with weights in the middle of ever rarer epochs.
+    """Writes a row per layer with weights at a few of the first steps and at the start of ever rarer epochs.
 
-    Not at the very first step, where a last layer that starts at zero lets no gradient through.
+    The first step alone would not do: a last layer that starts at zero lets no gradient through.
 
     A row has ``step, epoch, layer, kind, index, weight_norm, grad_norm, update_ratio`` and, where an
-    activation follows, ``activation, mean, std, dead, saturated`` over up to 256 rows of the batch in
-    evaluation mode. ``rows`` holds them.
+    activation follows, ``activation, mean, std, dead, saturated`` over up to 256 training rows (of the
+    batch, where the rows are not at hand) in evaluation mode. ``rows`` holds them.
     """
 
     def __init__(self) -> None:
@@ -50,8 +51,8 @@ class LayerWatch(Hook):
 
     def backward(self, run: "Run") -> None:
         """At a due moment, keep what the update will change."""
-        middle = len(run.batches) // 2 if hasattr(run.batches, "__len__") else 0
-        if run.epoch in self._seen or run.drawn <= middle or run.step == 0 or not _due(run.epoch):
+        opens = run.epoch > 0 and run.epoch not in self._seen and _due(run.epoch)
+        if not opens and run.step not in EARLY:
             return
         self._seen.add(run.epoch)
         self._before = {k: m.weight.detach().clone() for k, m in self.layers.items()}  # type: ignore[operator, union-attr]
@@ -92,11 +93,24 @@ def _due(epoch: int) -> bool:
     return at == epoch
 
 
+def probe_rows(run: "Run") -> Tensor | None:
+    """Up to ``PROBE_ROWS`` rows from all over the training part: in a batch of 8 half of the units look dead."""
+    members = getattr(run.objective, "members", None)
+    resident = getattr(run.batches, "tensors", None)
+    if isinstance(resident, dict) and isinstance(resident.get("x"), Tensor) and not members:
+        x = resident["x"]
+        return x[:: max(1, len(x) // PROBE_ROWS)][:PROBE_ROWS]
+    x = run.batch.get("x") if isinstance(run.batch, dict) else None
+    if not isinstance(x, Tensor):
+        return None
+    return x[:, :PROBE_ROWS] if members else x[:PROBE_ROWS]
+
+
 @torch.no_grad()
 def activation_statistics(run: "Run") -> dict[str, dict[str, Any]]:
-    """Per layer with weights, what its activation gives for the last batch, in evaluation mode."""
-    model, x = run.objective.model, run.batch.get("x") if isinstance(run.batch, dict) else None
-    if not isinstance(x, Tensor):
+    """Per layer with weights, what its activation gives for some training rows, in evaluation mode."""
+    model, x = run.objective.model, probe_rows(run)
+    if x is None:
         return {}
     calls: list[tuple[str, nn.Module, Tensor]] = []
 
@@ -111,9 +125,8 @@ def activation_statistics(run: "Run") -> dict[str, dict[str, Any]]:
     was_training = model.training
     try:
         model.eval()
-        members = getattr(run.objective, "members", None)
         with run.aside():
-            model(x[:, :PROBE_ROWS] if members else x[:PROBE_ROWS])
+            model(x)
     except Exception:  # a model of the user's own that cannot be probed is not watched
         return {}
     finally:
