@@ -56,7 +56,7 @@ class MLPClassifier(ClassifierMixin, DenseNetwork):
             known = np.unique(y)
         if len(known) < 2:
             raise DataError(
-                f"y holds one class ({known[0]!r}), at least two classes are expected; check the target."
+                f"y holds one class ({known.tolist()[0]!r}), at least two classes are expected; check the target."
             )
         if not keep and len(np.unique(y[: len(weight)][weight[: len(y)] > 0])) < 2 and classes is None:
             raise DataError("the rows with weight above 0 hold one class, at least two classes are expected.")

@@ -24,7 +24,7 @@ from ganglion.diagnose import diagnose
 from ganglion.diagnose.yardstick import linear_yardstick
 from ganglion.estimators.base import Estimator
 from ganglion.estimators.fields import NetworkFields, TableFields, TrainingFields
-from ganglion.estimators.modules import build_module
+from ganglion.estimators.modules import build_module, tried
 from ganglion.estimators.table import TableMixin, read_rows, read_weight, take
 from ganglion.estimators.training import (
     DTYPES,
@@ -90,14 +90,15 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         """One pass over some more rows, from the present weights: online learning.
 
         The first call learns the columns and, for a classifier, needs all ``classes``. The step size stays
-        constant, and the optimiser's moments carry on.
+        constant, and the optimiser's moments carry on. Each call has its own order and dropout masks.
         """
         self._check()
         first = not hasattr(self, "module_")
         rows, target, weight = self._read(
             X, y, sample_weight, reset=first, classes=classes, keep_target=not first
         )
-        seed = seed_from(self.random_state)
+        self._calls = 0 if first else getattr(self, "_calls", 0) + 1
+        seed = (seed_from(self.random_state) + self._calls) % 2**32
         settings = copy.copy(self).set_params(**ONLINE)
         with seeded(seed):
             return self._fit(rows, target, weight, seed, not first, settings, getattr(self, "_moments", None))
@@ -138,6 +139,7 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         tell(run)
         online = moments is not None or settings is not self
         self._moments = set_up.optimizer.state_dict()["state"] if online else None
+        self._calls = self._calls if online else 0
         self._finish(run, set_up, made)
         return self
 
@@ -192,7 +194,7 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         n_real, cardinalities = self._layout()
         start = self._start(y, weight)
         if self.module is not None:
-            return build_module(self.module, matrix.shape[1], len(start))
+            return tried(build_module(self.module, matrix.shape[1], len(start)), matrix[:2], len(start))
         bins = 0 if self.preprocessor_ is None else self.bins  # "none" means: the numbers as they are
         edges = bin_edges(matrix[:, :n_real], weight, bins)
         return MLP(
