@@ -86,7 +86,8 @@ def test_labels_go_there_and_back(y):
     codes = task.encode(y)
     assert codes.tolist() == ([0, 1, 0] if y[0] == 0.5 else [1, 0, 1])
     decoded = task.decode(codes)
-    assert decoded.tolist() == ([2, 1, 2] if y[0] == "2" else y)
+    in_words = {"2": [2, 1, 2], 0.5: ["0.5", "1.5", "0.5"]}  # no classifier takes labels with fractions
+    assert decoded.tolist() == in_words.get(y[0], y)
 
 
 def test_unknown_labels_name_the_row():

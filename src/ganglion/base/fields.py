@@ -112,7 +112,8 @@ class Field:
             return True
         numbers = value.values() if isinstance(value, dict) else value
         numbers = numbers if isinstance(value, tuple | list | dict) else (value,)
-        return all(self.bound.admits(float(v)) for v in numbers if isinstance(v, Real) and not isinstance(v, bool))
+        real = [v for v in numbers if isinstance(v, Real) and not isinstance(v, bool)]
+        return all(self.bound.admits(v) for v in real)  # type: ignore[arg-type] # whole numbers of any length
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False)

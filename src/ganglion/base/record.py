@@ -1,7 +1,10 @@
 """The record of a training run: everything that a verdict, a figure or a report may look at."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+from ganglion.base.errors import GanglionError
 
 
 @dataclass
@@ -50,6 +53,59 @@ class TrainingRecord:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainingRecord":
-        """The record from ``to_dict``; keys of a later version are left out."""
+        """The record from ``to_dict``; keys of a later version are left out.
+
+        Raises ``GanglionError`` for content that is not what this class describes.
+        """
         known = {f.name for f in fields(cls)}
-        return cls(**{k: v for k, v in values.items() if k in known})
+        record = cls(**{k: v for k, v in values.items() if k in known})
+        for name, sound in SOUND.items():
+            if not sound(getattr(record, name)):
+                raise GanglionError(f"the training record's {name!r} is damaged; train again.")
+        return record
+
+
+def _number(value: Any) -> bool:
+    return value is None or isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**63)
+
+
+def _numbers(value: Any) -> bool:
+    return isinstance(value, dict) and all(_number(v) for v in value.values())
+
+
+def _scores(value: Any) -> bool:
+    return isinstance(value, dict) and all(_numbers(v) and None not in v.values() for v in value.values())
+
+
+def _each(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and all(map(check, value.values()))
+
+
+def _flat(value: Any) -> bool:
+    return isinstance(value, dict) and all(_number(v) or isinstance(v, str) for v in value.values())
+
+
+def _facts(value: Any) -> bool:
+    tables = {"classes": _numbers, "single_column_scores": _numbers, "scales": _each(_numbers)}
+    counts = dict.fromkeys(
+        ("duplicates", "n_rows", "n_train", "n_validation", "n_columns", "n_parameters"), _number
+    )
+    checks = tables | counts
+    return isinstance(value, dict) and all(checks[k](v) for k, v in value.items() if k in checks)
+
+
+SOUND: dict[str, Callable[[Any], bool]] = {
+    "task": lambda value: value is None or isinstance(value, str),
+    "settings": lambda value: isinstance(value, dict),
+    "plan": lambda value: isinstance(value, dict),
+    "history": lambda value: isinstance(value, list) and all(map(_numbers, value)),
+    "layers": lambda value: isinstance(value, list) and all(map(_flat, value)),
+    "data": _facts,
+    "scores": _scores,
+    "baselines": _scores,
+    "non_finite": lambda value: value is None or _flat(value),
+    "stopped": lambda value: isinstance(value, str),
+    "best_epoch": _number,
+    "seconds": lambda value: value is not None and _number(value),
+}
+"""Field -> whether a value can stand there, for records that come from a file."""

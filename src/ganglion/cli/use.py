@@ -106,7 +106,8 @@ def run_list(folder: Path, *, as_json: bool) -> None:
         try:
             rows.append(row_of(path, open_model(path)))
         except GanglionError as error:
-            broken.append({"file": str(path), "error": " ".join(str(error).split())})
+            reason = " ".join(str(error).split()).removeprefix(str(path)).lstrip(": ")
+            broken.append({"file": str(path), "error": reason})
     if as_json:
         say_json({"models": rows, "broken": broken})
         return

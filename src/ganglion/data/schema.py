@@ -68,11 +68,23 @@ class Column:
         """The column from ``to_dict``, checked against what is allowed."""
         known = {f.name for f in fields(cls)}
         column = cls(**{k: v for k, v in values.items() if k in known})
-        forms = NUMBER_FORMATS + DATE_FORMATS
-        words_only = all(isinstance(level, str) for level in column.levels)
-        if column.kind not in KINDS or column.form not in forms or not words_only:
+        if column.kind not in KINDS or column.form not in NUMBER_FORMATS + DATE_FORMATS or not _sound(column):
             raise DataError(f"column {column.name!r} of a stored schema is damaged: fit again.")
         return column
+
+
+def _sound(column: Column) -> bool:
+    """Whether texts are texts and numbers numbers, in a column that comes from a file."""
+    texts = [column.name, column.note, *column.levels]
+    maybe = [column.mean, column.std, column.min, column.max, column.n_unique]
+    numbers = [column.missing, *column.shares, *(value for value in maybe if value is not None)]
+    of_number = column.kind not in ("number", "date") or None not in (column.min, column.max)
+    return (
+        of_number
+        and len(column.shares) == len(column.levels)
+        and all(isinstance(text, str) for text in texts)
+        and all(isinstance(value, int | float) and abs(value) < 1e300 for value in numbers)
+    )
 
 
 def infer_schema(frame: Frame, counts: np.ndarray | None = None, integer_levels: int = 0) -> list[Column]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ganglion.base.errors import DataError
-from ganglion.data.cells import parse_numbers
+from ganglion.data.cells import number_text, parse_numbers
 from ganglion.data.columns import Frame, as_column, as_frame, as_text, is_text
 
 KINDS = ("binary", "multiclass", "regression", "multioutput")
@@ -91,7 +91,9 @@ def infer_task(y: Any, task: str | None = None) -> Task:
         return _from_numbers(labels.spread(values, np.nan), task, False)
     if task == "regression":
         example = labels.values[int(np.flatnonzero(np.isnan(values))[0])].as_py() if len(values) else ""
-        raise DataError(f"numbers are expected for regression, but the target holds {example!r}: clean it.")
+        raise DataError(
+            f"numbers are expected for regression, but the target holds {example[:40]!r}: clean it."
+        )
     return _from_words(column)
 
 
@@ -190,8 +192,12 @@ def _from_numbers(values: np.ndarray, task: str | None, truth: bool) -> Task:
         task is None and (truth or (whole and len(distinct) == 2) or few)
     )
     missing = int(np.sum(~kept))
+    if as_classes and np.abs(distinct).max() >= 2**53:
+        raise DataError(
+            "labels below 2**53 are expected, larger numbers cannot be told apart: give them as words."
+        )
     if as_classes:
-        labels = [_plain_number(v, truth) for v in distinct]
+        labels = [_plain_number(v, truth, whole) for v in distinct]
         _check_classes(labels, len(present))
         kind = "binary" if len(labels) == 2 else "multiclass"
         reason = "truth values" if truth else f"{len(labels)} different whole numbers"
@@ -203,16 +209,17 @@ def _from_numbers(values: np.ndarray, task: str | None, truth: bool) -> Task:
     return Task("regression", [], [], 1, kept, missing, f"{len(distinct):,} different numbers")
 
 
-def _plain_number(value: float, truth: bool) -> Any:
+def _plain_number(value: float, truth: bool, whole: bool) -> Any:
+    """A label for a number: a truth value, a whole number, or the number in words where there are fractions."""
     if truth:
         return bool(value)
-    return int(value) if value == round(value) else float(value)
+    return int(value) if whole else number_text(np.array([value]))[0].as_py()
 
 
 def _check_classes(classes: list[Any], n: int) -> None:
     if len(classes) == 1:
         raise DataError(
-            f"at least 2 classes are expected, but the target holds only one class, {classes[0]!r}: "
+            f"at least 2 classes are expected, but the target holds only one class, {repr(classes[0])[:42]}: "
             "give rows of another class."
         )
     if len(classes) > 50 and len(classes) > 0.5 * n:
@@ -247,8 +254,10 @@ def encode_labels(y: Any, classes: list[Any]) -> np.ndarray:
     if np.any(result < 0):
         row = int(np.flatnonzero(result < 0)[0])
         seen = repr(labels.values[int(labels.codes[row])].as_py()) if labels.codes[row] >= 0 else "missing"
-        known = ", ".join(map(repr, classes[:8])) + (" ..." if len(classes) > 8 else "")
-        raise DataError(f"a label among {known} is expected, but row {row + 1} is {seen}: drop or mend it.")
+        known = ", ".join(repr(c)[:42] for c in classes[:8]) + (" ..." if len(classes) > 8 else "")
+        raise DataError(
+            f"a label among {known} is expected, but row {row + 1} is {seen[:42]}: drop or mend it."
+        )
     return result
 
 

@@ -18,6 +18,7 @@ from ganglion.base.registry import lookup, name_of
 from ganglion.data.preprocess import TablePreprocessor
 from ganglion.data.target import label_array
 from ganglion.diagnose import diagnose
+from ganglion.estimators.learned import check_learned, check_together
 
 UNSAVED = {"checkpoint", "resume", "verbose"}  # of the machine or the moment, not of the model
 
@@ -74,7 +75,7 @@ def rebuild(file: ModelFile, path: str | Path, module: Any = None) -> Any:
         OverflowError,
         MemoryError,
     ) as error:
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise ModelFileError(f"{path} does not fit together ({reason}); write or fetch it again.") from error
 
 
@@ -90,12 +91,13 @@ def _rebuild(file: Any, module: Any) -> Any:
     estimator = cls(**parameters)
     estimator._check()
     for key, value in config["learned"].items():
-        if not key.isidentifier() or key.startswith("__"):
-            raise ModelFileError(f"it holds the learned name {key!r}, which no estimator has.")
-        setattr(estimator, key, _decoded(value))
+        learned = _decoded(value)
+        check_learned(estimator, key, learned)
+        setattr(estimator, key, learned)
     estimator.preprocessor_ = (
         TablePreprocessor.from_state(file.preprocess, file.arrays) if config["preprocessed"] else None
     )
+    check_together(estimator, file.weights)
     estimator._load_weights(file.weights)
     estimator.record_ = TrainingRecord.from_dict(file.card["record"])
     estimator.diagnosis_ = diagnose(estimator.record_)

@@ -1,0 +1,92 @@
+"""What a stranger's model file says was learned, checked before anything rests on it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ganglion.base.errors import ModelFileError
+
+MOST = 10_000_000  # columns, outputs, epochs
+
+
+def check_learned(estimator: Any, name: str, value: Any) -> None:
+    """Refuse a learned attribute that no ``fit`` leaves; raises ``ModelFileError``."""
+    sound = name.isidentifier() and name.endswith("_") and not name.startswith("_")
+    if not sound or hasattr(type(estimator), name) or name in ("module_", "preprocessor_", "record_"):
+        raise ModelFileError(f"it holds the learned name {name[:60]!r}, which no estimator has.")
+    if not CHECKS.get(name, is_plain)(value):
+        raise ModelFileError(f"its {name} is not what fit leaves there ({type(value).__name__}).")
+
+
+def check_together(estimator: Any, weights: dict[str, np.ndarray]) -> None:
+    """Refuse learned attributes, columns and weights that contradict each other; raises ``ModelFileError``."""
+    known = vars(estimator)
+    columns, names = known.get("preprocessor_"), known.get("feature_names_in_")
+    n = known.get("n_features_in_")
+    outputs = known.get("n_outputs_")
+    contradictions = {
+        "columns": columns is not None and columns.n_features_in_ != n,
+        "names": names is not None and len(names) != n,
+        "classes": outputs is not None and len(known.get("classes_", range(outputs))) != outputs,
+        "targets": any(len(known[k]) != outputs for k in ("target_mean_", "target_scale_") if k in known),
+    }
+    for what, wrong in contradictions.items():
+        if wrong:
+            raise ModelFileError(f"its number of {what} contradicts what it says elsewhere.")
+    for name, array in weights.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ModelFileError(f"its weights {name[:60]!r} are not all finite.")
+
+
+def is_count(value: Any) -> bool:
+    """A whole number, 0 or more."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST
+
+
+def is_size(value: Any) -> bool:
+    """A whole number, 1 or more."""
+    return is_count(value) and value > 0
+
+
+def is_labels(value: Any) -> bool:
+    """At least two different labels of one kind."""
+    if not isinstance(value, np.ndarray) or value.ndim != 1 or len(value) < 2:
+        return False
+    kinds = {type(label) for label in value.tolist()}
+    if len(kinds) != 1 or not kinds <= {str, int, bool, float} or len(set(value.tolist())) != len(value):
+        return False
+    return value.dtype.kind != "f" or bool(np.isfinite(value).all())
+
+
+def is_names(value: Any) -> bool:
+    """Different column names."""
+    if not isinstance(value, np.ndarray) or value.ndim != 1:
+        return False
+    names = value.tolist()
+    return all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
+
+
+def is_row(value: Any) -> bool:
+    """A finite number per output."""
+    sound = isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind == "f"
+    return sound and bool(np.isfinite(value).all())
+
+
+def is_plain(value: Any) -> bool:
+    """A number, a text, a truth value, nothing, or an array of those."""
+    return value is None or isinstance(value, bool | int | float | str | np.ndarray)
+
+
+CHECKS: dict[str, Callable[[Any], bool]] = {
+    "n_features_in_": is_size,
+    "n_outputs_": is_size,
+    "n_iter_": is_count,
+    "n_updates_": is_count,
+    "best_epoch_": lambda value: value is None or is_count(value),
+    "one_dimensional_": lambda value: isinstance(value, bool),
+    "classes_": is_labels,
+    "feature_names_in_": is_names,
+    "target_mean_": is_row,
+    "target_scale_": is_row,
+}
