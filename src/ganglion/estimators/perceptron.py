@@ -45,8 +45,7 @@ class Perceptron(TableMixin, ClassifierMixin, TableFields, Estimator):
 
     max_epochs: Annotated[int, AtLeast(1), "passes over the training data at most"] = 200
     batch_size: Annotated[
-        Literal["full"] | int,
-        AtLeast(1),
+        Literal[1, "full"],
         "1 corrects each mistake at once; full all mistakes of a pass together",
     ] = 1
     shuffle: Annotated[bool, "look at the rows in a new order in each pass"] = True
@@ -55,8 +54,6 @@ class Perceptron(TableMixin, ClassifierMixin, TableFields, Estimator):
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "Perceptron":
         """Learn from rows X (n, columns) and labels y (n,); weights (n,) scale the corrections."""
         self._check()
-        if self.batch_size not in (1, "full"):
-            raise DataError(f"Perceptron: batch_size must be 1 or 'full', got {self.batch_size}.")
         if y is None:
             raise DataError("Perceptron requires y to be passed, but the target y is None; give y.")
         rows = read_rows(self, X, reset=True)
