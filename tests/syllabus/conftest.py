@@ -9,6 +9,8 @@ import torch
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.model_selection import train_test_split
 
+from ganglion import MLPClassifier
+
 TABLES = Path(os.environ.get("GANGLION_DATA", Path(__file__).parents[3] / "shared" / "data")) / "tables"
 
 
@@ -31,6 +33,13 @@ def digits():
     """1,797 pictures of 8 x 8: rows to train on, a held-out quarter, and the labels of both."""
     X, y = load_digits(return_X_y=True)
     return train_test_split(X / 16, y, test_size=0.25, random_state=0, stratify=y)
+
+
+@pytest.fixture(scope="session")
+def digit_net(digits):
+    """Two hidden layers of 128, trained on the digits."""
+    net = MLPClassifier(hidden_layer_sizes=(128, 128), preprocess="none", validation_fraction=0, lr=3e-3)
+    return net.set_params(max_epochs=30).fit(digits[0], digits[2])
 
 
 @pytest.fixture(scope="session")
