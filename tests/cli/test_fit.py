@@ -142,7 +142,7 @@ def test_heal_says_before_and_after(run, table, tmp_path):
     )
     assert said.code == 0
     assert "training again with lr 1e-06 -> " in said.out
-    assert re.search(r"validation score before 0\.\d+, after 0\.\d+ \(kept\)", said.out)
+    assert re.search(r"validation accuracy before 0\.\d+, after 0\.\d+ \(kept\)", said.out)
 
 
 def test_interrupting_keeps_what_there_is(run, table, tmp_path, monkeypatch):

@@ -115,7 +115,7 @@ def print_result(result: "Result", written: list[Path]) -> None:
         say(line)
     say()
     if result.healed is not None:
-        for line in healed_lines(result.healed):
+        for line in healed_lines(result.healed, result.healed_metric):
             say(folded(line))
         say()
     for line in verdict_lines(result.diagnosis, result.estimator):
@@ -127,14 +127,14 @@ def print_result(result: "Result", written: list[Path]) -> None:
         say(f"wrote {path}")
 
 
-def healed_lines(healed: Any) -> list[str]:
+def healed_lines(healed: Any, metric: str) -> list[str]:
     """What healing changed and what came of it."""
     if healed.finding is None:
         return ["healing: there was nothing that other parameters would mend"]
     fate = "kept" if healed.kept else "not kept: it was no better"
     return [
         f"healed {healed.finding.name.replace('_', ' ')}: {healed.in_words}",
-        f"  validation {words(healed.metric)} before {healed.before:.4f}, after {healed.after:.4f} ({fate})",
+        f"  validation {words(metric)} before {healed.before:.4f}, after {healed.after:.4f} ({fate})",
     ]
 
 

@@ -58,6 +58,12 @@ class Result:
         """The network's scores on the test rows."""
         return dict(self.models[0].scores)
 
+    @property
+    def healed_metric(self) -> str:
+        """The score that healing compared, by its own name."""
+        plain = "accuracy" if self.job.task.classification else "r2"
+        return plain if self.healed is None or self.healed.metric == "score" else self.healed.metric
+
     def predict(self, X: Any) -> np.ndarray:
         """Predictions for new rows."""
         return self.estimator.predict(X)

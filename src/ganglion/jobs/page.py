@@ -9,6 +9,7 @@ from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
 
 from ganglion.base.files import write_atomically
 from ganglion.data.columns import Frame, as_frame
+from ganglion.data.encode import choose
 from ganglion.evaluate import permutation_importance, worst_mistakes
 from ganglion.evaluate.importance import Importance
 from ganglion.jobs.fit import Result, data_hash, versions
@@ -18,6 +19,27 @@ from ganglion.report import ColumnRow, Healing, ReportInput, Reproduce, render
 IMPORTANCE_SECONDS = 3.0
 SEEN = "These rows were kept aside before anything was learned."
 GIVEN = "These rows were given for this report; if the network was trained on them, the scores flatter it."
+SCALED = {
+    "auto": "centred and scaled by quartiles, outliers bent in",
+    "none": "as it is",
+    "standard": "mean 0, deviation 1",
+    "robust": "median 0, quartile distance 1",
+    "minmax": "brought to 0..1",
+    "quantile": "by rank to a normal shape",
+}
+FILLED = {
+    "mean": "filled with the mean",
+    "median": "filled with the median",
+    "most_frequent": "filled with the most frequent value",
+    "knn": "filled from the nearest rows",
+    "iterative": "predicted from the other columns",
+}
+ENCODED = {
+    "sign": "two levels as -1 and 1",
+    "onehot": "one input per level",
+    "ordinal": "levels in their order",
+    "embedding": "a learned vector per level",
+}
 
 
 def write_report(result: Result, path: Any) -> Path:
@@ -50,6 +72,7 @@ def report_input(result: Result) -> ReportInput:
         split_note=SEEN if len(result.train) else GIVEN,
         columns=column_rows(estimator),
         facts=facts_of(result),
+        notes=result.job.notes,
         findings=result.diagnosis,
         models=result.models,
         metric=result.metric,
@@ -97,11 +120,18 @@ def columns_of(frame: Frame) -> dict[str, np.ndarray]:
 
 def column_rows(estimator: Any) -> list[ColumnRow]:
     """The data section's table."""
-    if estimator.preprocessor_ is None:
+    columns = estimator.preprocessor_
+    if columns is None:
         return []
     return [
-        ColumnRow(name=c.name, kind=c.kind, missing=c.missing, summary=column_summary(c), treatment=c.note)
-        for c in estimator.preprocessor_.schema_
+        ColumnRow(
+            name=c.name,
+            kind=c.kind,
+            missing=c.missing,
+            summary=column_summary(c),
+            treatment=treatment(c, columns),
+        )
+        for c in columns.schema_
     ]
 
 
@@ -114,8 +144,30 @@ def column_summary(column: Any) -> str:
         first, last = (np.datetime64(int(v), "D") for v in (column.min, column.max))
         return f"{first} to {last}"
     if column.min is not None and column.max is not None:
-        return f"{column.min:.6g} to {column.max:.6g}, mean {column.mean:.4g}"
+        return f"{plain(column.min)} to {plain(column.max)}, mean {plain(column.mean, 4)}"
     return ""
+
+
+def plain(value: float, digits: int = 6) -> str:
+    """A number of the data as people write it.
+
+    >>> plain(1484705.0), plain(0.00012345678), plain(38.6456789, 4)
+    ('1,484,705', '0.000123457', '38.65')
+    """
+    return f"{value:,.0f}" if 10 ** (digits - 1) <= abs(value) < 1e15 else f"{value:,.{digits}g}"
+
+
+def treatment(column: Any, columns: Any) -> str:
+    """What was done with a column before the network saw it."""
+    if not column.used:
+        return f"left out: {column.note}"
+    if column.kind in ("category", "boolean"):
+        done = ENCODED[choose(columns.encode, len(column.levels), columns.max_onehot)]
+    else:
+        done = SCALED[columns.scale] if column.kind == "number" else "year, day, season, weekday and hour"
+        if column.missing > 0:
+            done += f"; gaps {FILLED[columns.impute]}" + (" and marked" if columns.indicators else "")
+    return f"{done}; {column.note}" if column.note else done
 
 
 def facts_of(result: Result) -> dict[str, Any]:
@@ -123,13 +175,13 @@ def facts_of(result: Result) -> dict[str, Any]:
     job, data = result.job, result.estimator.record_.data
     facts: dict[str, Any] = {"rows read": f"{job.n_read:,}", "columns": len(job.frame.names)}
     facts["rows for training"], facts["rows for the test"] = f"{len(result.train):,}", f"{len(result.test):,}"
-    if job.task.classification:
-        facts["classes"] = ", ".join(
-            f"{c}: {k:,}" for c, k in list(zip(job.task.classes, job.task.counts))[:8]
-        )
+    counts = list(zip(job.task.classes, job.task.counts))
+    if 0 < len(counts) <= 3:
+        facts["classes"] = ", ".join(f"{str(c)[:20]}: {k:,}" for c, k in counts)
+    elif counts:
+        facts["classes"] = f"{len(counts)}, of {min(job.task.counts):,} to {max(job.task.counts):,} rows"
     if data.get("duplicates"):
         facts["repeated rows"] = f"{data['duplicates']:.1%}"
-    facts |= {f"note {i + 1}": note for i, note in enumerate(job.notes)}
     return facts
 
 
@@ -141,7 +193,7 @@ def healing_of(result: Result) -> Healing | None:
     return Healing(
         finding=healed.finding.name,
         changed=healed.changed,
-        metric=healed.metric,
+        metric=result.healed_metric,
         before=healed.before,
         after=healed.after,
         kept=healed.kept,

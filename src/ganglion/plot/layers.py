@@ -31,8 +31,10 @@ def plot_layers(record: TrainingRecord, ax: Axes | None = None, *, quantity: str
         return nothing(ax, "no layer was watched")
     share = quantity in ("dead", "saturated")
     named = np.unique(np.linspace(0, len(lines) - 1, min(4, len(lines))).round().astype(int)).tolist()
+    above = [values[values > 1e-12].min() for _, _, values in lines if np.any(values > 1e-12)]
+    floor = max(min(above, default=1e-11) / 10, 1e-12)  # where a logarithmic axis has a zero stand
     for place, (name, steps, values) in enumerate(lines):
-        values = values if share else np.maximum(values, 1e-12)
+        values = values if share else np.maximum(values, floor)
         if place in named:
             colour = SERIES[named.index(place)]
             ax.plot(steps, values, color=colour, linewidth=1.8, label=label(name, 18),

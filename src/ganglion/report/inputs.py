@@ -114,6 +114,8 @@ class ReportInput:
     columns: Sequence[ColumnRow | Mapping[str, Any]] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Facts of the data in words -> value."""
+    notes: Sequence[str] = ()
+    """Sentences on what was noticed in the data."""
     findings: Sequence[Any] = ()
     models: Sequence[ModelScore] = ()
     """The network first, then the baselines, all on the same rows."""

@@ -205,7 +205,8 @@ def bars(result: ReportInput) -> list[dict[str, Any]]:
     for place, (one, value) in enumerate(zip(result.models, values)):
         if value is not None and np.isfinite(value):
             length = float(np.clip(value / scale, 0, 1))
-            rows.append({"name": model(one.name), "value": value, "length": 100 * length, "own": place == 0})
+            shown = {"name": model(one.name), "value": value, "metric": metric}
+            rows.append({**shown, "length": 100 * length, "own": place == 0})
     return rows if len(rows) > 1 else []
 
 
