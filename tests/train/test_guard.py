@@ -257,7 +257,7 @@ class Pair(Objective):
     def __init__(self, bad):
         super().__init__()
         torch.manual_seed(0)
-        self.left, self.right, self.bad = Net(None), Net(None), bad
+        self.left, self.right, self.bad = Net(None, norm=True), Net(None, norm=True), bad
 
     @property
     def model(self):

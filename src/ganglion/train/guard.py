@@ -30,7 +30,8 @@ class Guard:
         self.since = 0
         self.first_bad: Any = None if self.now else torch.full((), -1, dtype=torch.int64, device=device)
         self.buffers = list(buffers)
-        self.sorted = False
+        self.opened = 0
+        self.first: list[Tensor] = []
         self.before: list[Tensor] = []
         # the steps among which a late look must find the bad one: number, phase, batches
         self.recent: deque[tuple[int, str, list[Batch]]] = deque(maxlen=1 if self.now else READ_EVERY)
@@ -39,10 +40,11 @@ class Guard:
         """A step begins: remember its batches, and what its forward pass may change."""
         self.recent.append((step, phase, group))
         if self.buffers:
-            if self.before and not self.sorted:  # constants among them need no more copies
-                self.buffers = [b for b, old in zip(self.buffers, self.before) if not torch.equal(b, old)]
-                self.sorted = True
+            if self.opened == READ_EVERY:  # by now every phase has run: constants need no more copies
+                self.buffers = [b for b, old in zip(self.buffers, self.first) if not torch.equal(b, old)]
             self.before = [b.clone() for b in self.buffers]
+            self.first = self.first or self.before
+            self.opened += 1
 
     def judge(self, loss: Any, norm: Any, step: int) -> bool:
         """Whether the step is good; where the answer stays on the device: True until a bad one is read."""
