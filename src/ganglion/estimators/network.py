@@ -3,7 +3,7 @@
 import copy
 import itertools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -56,6 +56,8 @@ ONLINE = {
 
 class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estimator):
     """What classifier and regressor share: from rows to a trained module, and from rows to its outputs."""
+
+    _split_by: ClassVar[Any] = None  # (fraction, seed) -> rows to train on and rows kept aside, for one fit
 
     # --- what the two differ in ---------------------------------------------------------------------------
 
@@ -186,6 +188,8 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         everything = np.arange(len(y)), np.zeros(0, dtype=np.int64)
         if round(len(y) * fraction) < MIN_VALIDATION_ROWS:
             return everything
+        if self._split_by is not None:
+            return self._split_by(fraction, seed)
         if y.dtype.kind in "iu":
             return stratified_split(y, fraction, seed)
         return plain_split(len(y), fraction, seed)

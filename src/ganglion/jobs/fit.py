@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ganglion.base.errors import ParameterError, unknown_name
+from ganglion.base.errors import DataError, ParameterError, unknown_name
 from ganglion.base.fields import fields_of
 from ganglion.base.seeds import seed_from
 from ganglion.data.columns import Frame
+from ganglion.data.split import plain_split
 from ganglion.diagnose import diagnose
 from ganglion.diagnose.finding import Finding
 from ganglion.estimators.mlp import MLPClassifier, MLPRegressor
 from ganglion.evaluate import baselines, compare_scores
 from ganglion.evaluate.baselines import Baseline
-from ganglion.jobs.table import Job, open_job, split_job
+from ganglion.jobs.table import Job, Split, open_frame, open_job, split_job
 from ganglion.jobs.words import plan_line
 from ganglion.search.heal import Healed, heal
 
@@ -65,8 +66,10 @@ class Result:
         return plain if self.healed is None or self.healed.metric == "score" else self.healed.metric
 
     def predict(self, X: Any) -> np.ndarray:
-        """Predictions for new rows."""
-        return self.estimator.predict(X)
+        """Predictions for the rows of a table or file that has the columns of training, in any order."""
+        from ganglion.jobs.use import inputs_of
+
+        return self.estimator.predict(inputs_of(self, open_frame(X))[0])
 
     def save(self, path: Any) -> Any:
         """Write the network with its preprocessing and its card as one ``*.ganglion`` file."""
@@ -152,7 +155,8 @@ def fit_job(
             raise ParameterError(f"{name} must be {span}, got {value}.")
     estimator = make_estimator(job, parameters)
     seed = seed_from(estimator.random_state or 0)
-    train, test = split_job(job, test_fraction, seed, group=group, time=time_column)
+    train, test, rule = split_job(job, test_fraction, seed, group=group, time=time_column)
+    check_split(job, train, test)
     if group is not None:
         job.frame = job.frame.drop([group])
         job.notes.append(f"{group!r} keeps rows together and is no input")
@@ -162,12 +166,8 @@ def fit_job(
         limit = estimator.time_limit = left * NETWORK_SHARE / (2 if heal_first else 1)
     line = plan_line(job, estimator, len(train))
     say(line)
-    X, y = job.frame.take(train), job.y[train]
-    estimator.fit(X, y)
-    healed = None
-    if heal_first and estimator.record_.stopped != "interrupt":
-        healed = heal(estimator, X, y, settings={"time_limit": limit} if limit else {}, say=say)
-        estimator = healed.estimator
+    healed = learn(estimator, job, train, rule, limit, heal_first=heal_first, say=say)
+    estimator = healed.estimator if healed is not None else estimator
     asked = {"test_fraction": test_fraction if test_fraction != 0.2 else None, "group": group,
              "time_column": time_column, "time_limit": time_limit, "heal_first": heal_first or None}  # fmt: skip
     given = {k: v for k, v in parameters.items() if k not in ("verbose", "checkpoint", "resume")}
@@ -181,6 +181,52 @@ def fit_job(
     judge(result, compare, left)
     result.seconds = time.monotonic() - job.started
     return result
+
+
+def check_split(job: Job, train: np.ndarray, test: np.ndarray) -> None:
+    """Refuse training rows of one class, and note classes that only the test rows hold."""
+    if not job.task.classification:
+        return
+    known, met = (set(job.y[rows].tolist()) for rows in (train, test))
+    if len(known) < 2:
+        raise DataError(
+            f"the rows to train on hold only the class {str(next(iter(known)))[:40]!r}; "
+            "split them by another column, or give more rows."
+        )
+    if met - known:
+        few = ", ".join(repr(label)[:40] for label in sorted(met - known, key=str)[:3])
+        job.notes.append(f"only the test rows hold the class {few}, so the network cannot know it")
+
+
+def learn(
+    estimator: Any,
+    job: Job,
+    train: np.ndarray,
+    rule: Split | None,
+    limit: float | None,
+    *,
+    heal_first: bool,
+    say: Callable[[str], None],
+) -> Healed | None:
+    """Train, and heal if asked; the rows that choose the epoch are kept aside by the rule of the test rows."""
+
+    def split(fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            return rule(train, fraction, seed)  # type: ignore[misc]
+        except DataError:  # one group or one moment is left
+            return plain_split(len(train), fraction, seed)
+
+    X, y, healed = job.frame.take(train), job.y[train], None
+    if rule is not None:
+        estimator._split_by = split
+    try:
+        estimator.fit(X, y)
+        if heal_first and estimator.record_.stopped != "interrupt":
+            healed = heal(estimator, X, y, settings={"time_limit": limit} if limit else {}, say=say)
+    finally:
+        for fitted in (estimator, *([healed.estimator] if healed else [])):
+            vars(fitted).pop("_split_by", None)
+    return healed
 
 
 def silent(text: str) -> None:

@@ -12,6 +12,7 @@ from ganglion.data.columns import Frame, as_frame
 from ganglion.data.encode import choose
 from ganglion.evaluate import permutation_importance, worst_mistakes
 from ganglion.evaluate.importance import Importance
+from ganglion.evaluate.mistakes import Mistake
 from ganglion.jobs.fit import Result, data_hash, versions
 from ganglion.jobs.words import flags, quoted, stem
 from ganglion.report import ColumnRow, Healing, ReportInput, Reproduce, render
@@ -82,9 +83,7 @@ def report_input(result: Result) -> ReportInput:
         proba=proba,
         importances=[(i.name, i.mean, i.std) for i in importance],
         importance_metric=importance_metric,
-        mistakes=worst_mistakes(
-            truth, proba if classify else prediction, classes=classes or None, table=table
-        ),
+        mistakes=mistakes_of(result, truth, proba if classify else prediction, classes or None, table),
         healing=healing_of(result),
         reproduce=reproduce_of(result),
         deploy=deploy_of(result),
@@ -111,6 +110,17 @@ def importance_of(
     limit = result.settings.get("time_limit")
     seconds = min(IMPORTANCE_SECONDS, 0.1 * limit) if limit else IMPORTANCE_SECONDS
     return permutation_importance(predict, table, truth, score, time_limit=seconds), metric
+
+
+def mistakes_of(
+    result: Result, truth: np.ndarray, answer: Any, classes: list[Any] | None, table: dict[str, np.ndarray]
+) -> list[Mistake]:
+    """The worst rows, by their number in the file (the first row of data is 1)."""
+    found = worst_mistakes(truth, answer, classes=classes, table=table)
+    rows = result.test if result.job.rows is None else result.job.rows[result.test]
+    for one in found:
+        one.row = int(rows[one.row]) + 1
+    return found
 
 
 def columns_of(frame: Frame) -> dict[str, np.ndarray]:
@@ -160,7 +170,7 @@ def plain(value: float, digits: int = 6) -> str:
 def treatment(column: Any, columns: Any) -> str:
     """What was done with a column before the network saw it."""
     if not column.used:
-        return f"left out: {column.note}"
+        return f"left out: {column.note.removesuffix(', so it is left out')}"
     if column.kind in ("category", "boolean"):
         done = ENCODED[choose(columns.encode, len(column.levels), columns.max_onehot)]
     else:

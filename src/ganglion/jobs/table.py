@@ -1,7 +1,7 @@
 """A table with a target, ready to be learned from: read, typed, cleaned of rows without a target, split."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -43,6 +43,7 @@ class Job:
     notes: list[str]
     settings: dict[str, Any] = field(default_factory=dict)  # what was asked for beyond the default
     started: float = field(default_factory=time.monotonic)
+    rows: np.ndarray | None = None  # places in the table of the rows that have a target
 
     @cached_property
     def schema(self) -> list[Column]:
@@ -97,7 +98,7 @@ def open_job(
     asked = {"task": task, "ignore": list(ignore), "header": header}
     settings = {k: v for k, v in asked.items() if v not in (None, [])}
     notes = [*table.notes, *missing_note(found)]
-    return Job(frame.take(rows), y, found, targets, len(table), notes, settings, started)
+    return Job(frame.take(rows), y, found, targets, len(table), notes, settings, started, rows)
 
 
 def named_targets(table: Frame, target: str | Sequence[str]) -> list[str]:
@@ -139,11 +140,15 @@ def suggest_targets(table: Frame) -> list[str]:
     return [table.names[i] for i in order[:4]]
 
 
+Split = Callable[[np.ndarray, float, int], tuple[np.ndarray, np.ndarray]]
+
+
 def split_job(
     job: Job, fraction: float, seed: int, *, group: str | None = None, time: str | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, Split | None]:
     """Rows for training and for the test: by group or time where given, else stratified for classes.
 
+    The third value splits some of the rows again by the same rule, ``None`` where that is chance.
     Raises ``DataError`` for a column that is not there or too few rows.
     """
     n = len(job.frame)
@@ -151,19 +156,28 @@ def split_job(
         raise DataError(
             f"at least 10 rows with a target are needed to train and to test, got {n}; give more rows."
         )
+    rule = split_rule(job, group, time)
+    if rule is not None:
+        return *rule(np.arange(n), fraction, seed), rule
+    if job.task.classification:
+        return *stratified_split(np.unique(job.y, return_inverse=True)[1], fraction, seed), None
+    return *plain_split(n, fraction, seed), None
+
+
+def split_rule(job: Job, group: str | None, time: str | None) -> Split | None:
+    """How rows are split by a column: groups stay together, or the last ones are kept aside."""
     if group is not None and time is not None:
         raise ParameterError("rows are split by group or by time, got both; give one of them.")
     for name in (group, time):
         if name is not None:
             check_column(name, job.frame)
     if group is not None:
-        _, codes = np.unique(job.frame.column(group).astype(str), return_inverse=True)
-        return group_split(codes, fraction, seed)
+        codes = np.unique(job.frame.column(group).astype(str), return_inverse=True)[1]
+        return lambda rows, fraction, seed: group_split(codes[rows], fraction, seed)
     if time is not None:
-        return time_split(moments(job, time), fraction)
-    if job.task.classification:
-        return stratified_split(np.unique(job.y, return_inverse=True)[1], fraction, seed)
-    return plain_split(n, fraction, seed)
+        when = moments(job, time)
+        return lambda rows, fraction, seed: tuple(map(np.sort, time_split(when[rows], fraction)))  # type: ignore
+    return None
 
 
 def moments(job: Job, name: str) -> np.ndarray:

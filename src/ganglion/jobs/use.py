@@ -121,7 +121,7 @@ def open_like(opened: Opened, source: Any) -> Frame:
     return table
 
 
-def inputs_of(opened: Opened, table: Frame) -> tuple[Frame, list[str]]:
+def inputs_of(opened: "Opened | Result", table: Frame) -> tuple[Frame, list[str]]:
     """The model's columns of a table in its own order, and what is different from training.
 
     A column that the network does not use may be missing; ``DataError`` names the others.

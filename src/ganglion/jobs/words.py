@@ -31,7 +31,8 @@ def plan_line(job: Job, estimator: Any, n_train: int) -> str:
 
 def column_notes(job: Job, most: int = 3) -> list[str]:
     """A sentence per column that is left out or was read with a doubt, the first few of them."""
-    left = [f"column {c.name!r} is left out: {c.note}" for c in job.schema if not c.used and c.note]
+    out = [(c.name, c.note.removesuffix(", so it is left out")) for c in job.schema if not c.used and c.note]
+    left = [f"column {name!r} is left out: {note}" for name, note in out]
     doubts = [f"column {c.name!r}: {c.note}" for c in job.schema if c.used and c.note]
     lines = left[:most] + doubts[:most]
     rest = len(left) + len(doubts) - len(lines)

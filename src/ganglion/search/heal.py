@@ -75,6 +75,8 @@ def heal(
         k: None if k == "checkpoint" else False for k in ("checkpoint", "resume") if hasattr(estimator, k)
     }
     second = clone(estimator).set_params(**{**change, **apart, **(settings or {})})
+    if "_split_by" in vars(estimator):  # the rows kept aside, if the caller chose them
+        second._split_by = estimator._split_by
     second.fit(X, y, sample_weight=sample_weight)
     after = score(second)
     kept = second if better(after, before) else estimator
