@@ -292,3 +292,14 @@ def test_batch_norm_and_single_rows():
         MLPRegressor(module=net, **{**SMALL, "batch_size": 1}).fit(X, y)
     with pytest.raises(ParameterError, match="accumulate"):
         MLPRegressor(module=net, accumulate=2, **SMALL).fit(X, y)
+
+
+def test_a_fit_that_broke_off_is_no_fit(monkeypatch):
+    from sklearn.exceptions import NotFittedError
+
+    monkeypatch.setattr(MLPRegressor, "_finish", lambda *_: (_ for _ in ()).throw(MemoryError))
+    model = MLPRegressor(**SMALL)
+    with pytest.raises(MemoryError):
+        model.fit(*numbers())
+    with pytest.raises(NotFittedError):
+        model.predict(numbers()[0])

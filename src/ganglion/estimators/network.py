@@ -296,7 +296,7 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
 
     def _outputs(self, X: Any) -> np.ndarray:
         """Raw outputs (n, k) in double precision."""
-        check_is_fitted(self, "module_")
+        check_is_fitted(self, ["module_", "_answering"])
         matrix = self._matrix(read_rows(self, X, reset=False))
         model = self._answering
         dtype = next(model.parameters()).dtype
