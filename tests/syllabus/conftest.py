@@ -1,5 +1,6 @@
 """Data and small helpers that several concepts share."""
 
+import gzip
 import os
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from sklearn.model_selection import train_test_split
 
 from ganglion import MLPClassifier
 
-TABLES = Path(os.environ.get("GANGLION_DATA", Path(__file__).parents[3] / "shared" / "data")) / "tables"
+DATA = Path(os.environ.get("GANGLION_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
 @pytest.fixture(autouse=True)
@@ -54,12 +55,26 @@ def real_table():
     pandas = pytest.importorskip("pandas")
 
     def read(name: str):
-        path = TABLES / f"{name}.csv.gz"
+        path = DATA / "tables" / f"{name}.csv.gz"
         if not path.exists():
             pytest.skip(f"{path.name} is not here: set GANGLION_DATA to the folder of the measuring data")
         return pandas.read_csv(path)
 
     return read
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """Pictures (n, 784) in [0, 1] and labels, of the training and of the test part."""
+    parts = []
+    for part in ("train", "t10k"):
+        for kind, head in (("images-idx3", 16), ("labels-idx1", 8)):
+            path = DATA / "mnist" / f"{part}-{kind}-ubyte.gz"
+            if not path.exists():
+                pytest.skip(f"{path.name} is not here: set GANGLION_DATA to the folder of the measuring data")
+            raw = np.frombuffer(gzip.decompress(path.read_bytes())[head:], np.uint8)
+            parts.append(raw.reshape(-1, 784) / np.float32(255) if head == 16 else raw.astype(int))
+    return parts
 
 
 @pytest.fixture(scope="session")

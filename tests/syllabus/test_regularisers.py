@@ -6,6 +6,7 @@ import torch
 from sklearn.linear_model import Lasso, Ridge
 from torch import nn
 
+from ganglion import MLPClassifier
 from ganglion.data.batches import ResidentBatches
 from ganglion.nn.dense import DenseStack
 from ganglion.objectives.losses import loss_named
@@ -118,3 +119,26 @@ def test_dropout(by_hand):
     assert float(first.mean()) == pytest.approx(1, rel=0.01)
     assert not torch.equal(kept, second != 0)
     assert not torch.equal(kept[0], kept[1])
+
+
+@pytest.mark.slow
+def test_dropout_lowers_the_error_on_mnist(mnist):
+    """Half of 512-512 units dropped: fewer errors on the 10,000 test digits in each of two seeds.
+
+    Reduced: trained on 2,000 digits (about 8.7 % to 7.8 %). On all 60,000 these 20 to 40 epochs of AdamW end at
+    1.36 % without dropout and 1.41 % with 0.4; the published fall from 1.60 to 1.35 % is of another recipe.
+    """
+    X, y, X_held, y_held = mnist
+    shared = {
+        "hidden_layer_sizes": (512, 512),
+        "activation": "relu",
+        "preprocess": "none",
+        "weight_decay": 0.0,
+    }
+    net = MLPClassifier(**shared, validation_fraction=0, max_epochs=40, batch_size=128)
+    for seed in (0, 1):
+        net.set_params(random_state=seed)
+        errors = [
+            1 - net.set_params(dropout=p).fit(X[:2000], y[:2000]).score(X_held, y_held) for p in (0.0, 0.5)
+        ]
+        assert errors[1] < errors[0] - 0.002
