@@ -6,6 +6,7 @@ A field is an annotation on a class that inherits from ``Fields``::
 """
 
 import math
+import os
 import types
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass
@@ -190,7 +191,14 @@ def _fits_one(value: Any, kind: Any) -> bool:
 
 
 def _type_words(kind: Any) -> str:
-    words = {float: "a number", int: "a whole number", bool: "True or False", str: "a text", dict: "a dict"}
+    words = {
+        float: "a number",
+        int: "a whole number",
+        bool: "True or False",
+        str: "a text",
+        dict: "a dict",
+        os.PathLike: "a path",
+    }
     parts = []
     for option in _options(kind):
         if option is type(None):

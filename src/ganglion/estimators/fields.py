@@ -1,5 +1,6 @@
 """The shared hyper-parameters, each declared once and meaning the same in every estimator."""
 
+import os
 from typing import Annotated, Any, Literal
 
 from ganglion.base.fields import Above, AtLeast, Between, Fields, Known, Search
@@ -43,7 +44,7 @@ class TrainingFields(Fields):
         "auto"
     )
     device: Annotated[str, "where to compute: auto, cpu, cuda, mps ..."] = "auto"
-    checkpoint: Annotated[str | None, "folder in which the run is saved as it goes"] = None
+    checkpoint: Annotated[str | os.PathLike | None, "folder in which the run is saved as it goes"] = None
     resume: Annotated[bool, "continue from the checkpoint folder"] = False
     random_state: Annotated[Any, "seed of everything random; None draws a new one"] = 0
     warm_start: Annotated[bool, "a further fit continues from the present weights"] = False

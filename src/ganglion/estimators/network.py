@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import clone
+from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
@@ -96,6 +96,10 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         """
         self._check()
         first = not hasattr(self, "module_")
+        if first and classes is None and isinstance(self, ClassifierMixin):
+            raise DataError(
+                "the first partial_fit must name all classes, since later rows may bring others; give classes=."
+            )
         rows, target, weight = self._read(
             X, y, sample_weight, reset=first, classes=classes, keep_target=not first
         )

@@ -155,6 +155,8 @@ class SetUp:
 
 def checkpoint_of(settings: Any, train: Part, held: Part, plan: Plan, seed: int) -> Checkpoint | None:
     """The checkpoint of a run, named by its data and by every setting that changes numbers."""
+    if settings.resume and settings.random_state is None:
+        raise ParameterError("resume=True needs the seed of the first run; give random_state a whole number.")
     if settings.checkpoint is None:
         if settings.resume:
             raise ParameterError("resume=True needs the folder to continue from; give checkpoint='folder'.")
