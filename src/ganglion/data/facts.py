@@ -9,7 +9,7 @@ from ganglion.data.columns import Frame, is_text
 from ganglion.data.schema import days
 from ganglion.data.split import permutation
 
-MAX_ROWS = 20_000
+MAX_ROWS = 5_000
 MAX_CELLS = 2_000_000
 MAX_SCALES = 200
 BINS = 64
@@ -29,7 +29,7 @@ def table_facts(
     ``single_column_scores`` tell how well one column alone predicts: for classes the mean one-against-rest
     area under the ROC curve, for numbers R^2. They come from the order of the values and from target means
     per bin or level that are learned on one half of the rows and judged on the other, so that a column of
-    unique codes does not look like a leak. At most 20,000 rows are used.
+    unique codes does not look like a leak. At most 5,000 rows are used.
 
     Args:
         matrix: (n, d) what the network sees.
