@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ganglion.base.errors import ParameterError
 from ganglion.base.fields import fields_of
 from ganglion.data.batches import ResidentBatches
+from ganglion.nn.quick import onednn_is_quicker
 from ganglion.objectives.losses import Loss
 from ganglion.objectives.supervised import Supervised, SupervisedByHand, goes_by_hand
 from ganglion.optim.flat import Flat, FlatAdamW
@@ -87,6 +88,7 @@ def make_plan(
         n_parameters=parameters,
         torch=torch.__version__,
         cpu=f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+        products="oneDNN where large" if by_hand and onednn_is_quicker() else "torch",
     )
 
 

@@ -33,6 +33,7 @@ class Plan:
     n_parameters: int
     torch: str
     cpu: str
+    products: str
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
