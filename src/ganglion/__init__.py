@@ -6,7 +6,7 @@ The public names; each is imported when it is first asked for, so that importing
 from importlib import import_module
 from typing import Any
 
-from ganglion.base.version import VERSION as __version__
+from ganglion.base.version import VERSION as __version__  # noqa: F401
 
 PUBLIC = {
     "MLPClassifier": "ganglion.estimators.mlp",
@@ -14,7 +14,6 @@ PUBLIC = {
     "Perceptron": "ganglion.estimators.perceptron",
     "load": "ganglion.estimators.persist",
     "fit": "ganglion.jobs.fit",
-    "diagnose": "ganglion.diagnose",
     "heal": "ganglion.search.heal",
     "register_module": "ganglion.base.registry",
     "TrainingRecord": "ganglion.base.record",
@@ -23,7 +22,7 @@ PUBLIC = {
 ROOMS = ("base", "data", "diagnose", "estimators", "evaluate", "jobs", "metrics", "models", "nn", "objectives",
          "optim", "plot", "report", "search", "train")  # fmt: skip
 
-__all__ = sorted(PUBLIC)  # noqa: PLE0605
+__all__ = sorted([*PUBLIC, "__version__"])  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,7 @@
 """The loop's contracts, proven on objectives that are as different as the field has them."""
 
 import copy
+import itertools
 import math
 
 import numpy as np
@@ -20,7 +21,7 @@ from ganglion.train.loop import fit
 
 def mlp(*sizes, activation=nn.Tanh):
     layers = []
-    for a, b in zip(sizes, sizes[1:]):
+    for a, b in itertools.pairwise(sizes):
         layers += [nn.Linear(a, b), activation()]
     return nn.Sequential(*layers[:-1])
 
@@ -342,8 +343,8 @@ def test_gradients_of_one_phase_never_reach_the_other_when_accumulating():
         torch.manual_seed(0)
         objective = WassersteinToy()
         noise = torch.randn(5, 2)
-        objective.generator.forward = lambda z, g=objective.generator: nn.Sequential.forward(
-            g, z * 0 + noise[0]
+        objective.generator.forward = lambda z, g=objective.generator, at=noise[0]: nn.Sequential.forward(
+            g, z * 0 + at
         )
         optimizers = {
             k: torch.optim.SGD(objective.parameters_of(k), lr=0.05) for k in ("critic", "generator")

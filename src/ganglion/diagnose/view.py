@@ -168,11 +168,14 @@ class View:
 
     @property
     def early_growth(self) -> float:
-        """By what factor the typical layer's weights grew between two looks at most ``FEW_STEPS`` apart."""
+        """By what factor the typical hidden layer's weights grew between two looks at most ``FEW_STEPS`` apart.
+
+        Without the output layer, as in ``update_ratios``.
+        """
         growth = [1.0]
         for before, after in zip(self.moments, self.moments[1:]):
             steps = (number(after[0].get("step")) or 0.0) - (number(before[0].get("step")) or 0.0)
-            old, new = numbers(before, "weight_norm"), numbers(after, "weight_norm")
+            old, new = numbers(before[:-1], "weight_norm"), numbers(after[:-1], "weight_norm")
             factors = [n / o for o, n in zip(old, new) if o > TINY]
             if steps <= FEW_STEPS and len(old) == len(new) and factors:
                 growth.append(median_low(factors))
