@@ -85,6 +85,11 @@ def _flat(value: Any) -> bool:
     return isinstance(value, dict) and all(_number(v) or isinstance(v, str) for v in value.values())
 
 
+def _layer(value: Any) -> bool:
+    words = ("layer", "kind", "activation")
+    return isinstance(value, dict) and all(k in words or _number(v) for k, v in value.items())
+
+
 def _facts(value: Any) -> bool:
     tables = {"classes": _numbers, "single_column_scores": _numbers, "scales": _each(_numbers)}
     counts = dict.fromkeys(
@@ -99,7 +104,7 @@ SOUND: dict[str, Callable[[Any], bool]] = {
     "settings": lambda value: isinstance(value, dict),
     "plan": lambda value: isinstance(value, dict),
     "history": lambda value: isinstance(value, list) and all(map(_numbers, value)),
-    "layers": lambda value: isinstance(value, list) and all(map(_flat, value)),
+    "layers": lambda value: isinstance(value, list) and all(map(_layer, value)),
     "data": _facts,
     "scores": _scores,
     "baselines": _scores,

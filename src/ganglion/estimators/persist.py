@@ -15,6 +15,7 @@ from ganglion.base.fields import fields_of
 from ganglion.base.files import ModelFile, read_model, write_model
 from ganglion.base.record import TrainingRecord
 from ganglion.base.registry import lookup, name_of
+from ganglion.data.columns import Frame
 from ganglion.data.preprocess import TablePreprocessor
 from ganglion.data.target import label_array
 from ganglion.diagnose import diagnose
@@ -97,11 +98,23 @@ def _rebuild(file: Any, module: Any) -> Any:
     estimator.preprocessor_ = (
         TablePreprocessor.from_state(file.preprocess, file.arrays) if config["preprocessed"] else None
     )
+    if hasattr(estimator, "preprocess") and config["preprocessed"] is not (estimator.preprocess == "auto"):
+        raise ModelFileError("it says two things about how its columns were read.")
     check_together(estimator, file.weights)
     estimator._load_weights(file.weights)
+    try_out(estimator)
     estimator.record_ = TrainingRecord.from_dict(file.card["record"])
     estimator.diagnosis_ = diagnose(estimator.record_)
     return estimator
+
+
+def try_out(estimator: Any) -> None:
+    """One row of gaps must pass, so that what is missing in a file is met when it is opened."""
+    n = getattr(estimator, "n_features_in_", 0)
+    if n and hasattr(estimator, "predict"):
+        row = np.full((1, n), np.nan if estimator.preprocessor_ is not None else 0.0)
+        names = getattr(estimator, "feature_names_in_", None)
+        estimator.predict(row if names is None else Frame(names.tolist(), list(row.T)))
 
 
 def saved_parameters(estimator: Any) -> dict[str, Any]:
