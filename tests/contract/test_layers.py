@@ -1,0 +1,99 @@
+"""Every layer, model and objective of the package: gradients reach each parameter, both ways of going agree."""
+
+import copy
+import importlib
+import pkgutil
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import ganglion.models
+import ganglion.nn
+import ganglion.objectives
+from ganglion.models.mlp import MLP
+from ganglion.models.stacked import StackedLinear, StackedMLP
+from ganglion.nn.dense import DenseStack
+from ganglion.nn.piecewise import PiecewiseLinear
+from ganglion.nn.tabular import TableInput
+from ganglion.objectives.base import Objective
+from ganglion.objectives.losses import loss_named
+from ganglion.objectives.supervised import Supervised, SupervisedByHand
+from ganglion.optim.flat import Flat
+
+EDGES = [np.array([-1.0, 0.0, 0.5, 2.0]), np.zeros(0)]
+
+
+def shipped(package, kind):
+    """All classes of a kind that the modules of a package define."""
+    found = set()
+    for info in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        module = importlib.import_module(info.name)
+        found |= {
+            c
+            for c in vars(module).values()
+            if isinstance(c, type) and issubclass(c, kind) and c.__module__ == info.name
+        }
+    return found - {kind}
+
+
+def table(n=20):
+    g = torch.Generator().manual_seed(0)
+    return torch.cat([torch.randn(n, 2, generator=g), torch.randint(0, 5, (n, 1), generator=g).float()], 1)
+
+
+# a layer is known here by how it is made and what it is fed; a new one without a line makes the first test fail
+LAYERS = {
+    DenseStack: lambda: (DenseStack([3, 5, 2], "tanh"), torch.randn(7, 3)),
+    PiecewiseLinear: lambda: (PiecewiseLinear(EDGES), torch.randn(7, 2)),
+    TableInput: lambda: (TableInput(2, (5,), EDGES), table()),
+    MLP: lambda: (MLP(2, (5,), (6, 6), 3, init="he", edges=EDGES), table()),
+    StackedLinear: lambda: (StackedLinear([nn.Linear(3, 2) for _ in range(4)]), torch.randn(4, 7, 3)),
+    StackedMLP: lambda: (
+        StackedMLP.of([nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)) for _ in range(3)]),
+        torch.randn(3, 7, 3),
+    ),
+}
+OBJECTIVES = {
+    Supervised: lambda: Supervised(MLP(3, (), (4,), 2, init="he"), loss_named("cross_entropy")),
+    SupervisedByHand: lambda: by_hand(MLP(3, (), (4,), 2, init="he")),
+}
+
+
+def by_hand(net):
+    return SupervisedByHand(net, loss_named("cross_entropy"), flat=Flat(net))
+
+
+def test_no_layer_and_no_objective_is_forgotten():
+    assert shipped(ganglion.nn, nn.Module) | shipped(ganglion.models, nn.Module) == set(LAYERS)
+    assert shipped(ganglion.objectives, Objective) | {Objective} == {*OBJECTIVES, Objective}
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda c: c.__name__)
+def test_layers(layer):
+    torch.manual_seed(0)
+    module, x = LAYERS[layer]()
+    out = module(x)
+    assert torch.isfinite(out).all()
+    if any(True for _ in module.parameters()):
+        out.square().sum().backward()
+        assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in module.parameters())
+    again = copy.deepcopy(module)
+    again.load_state_dict(module.state_dict())
+    module.eval(), again.eval()
+    assert torch.equal(module(x), again(x))
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda c: c.__name__)
+def test_objectives(objective):
+    torch.manual_seed(0)
+    made = OBJECTIVES[objective]()
+    batch = {"x": torch.randn(9, 3), "y": torch.randint(0, 2, (9,)), "weight": torch.rand(9)}
+    step = made(batch, "train")
+    assert step.loss.shape == (9,)
+    total, _ = made.gradients(batch, made.phases[0].name, 9)
+    assert torch.isclose(total, (step.loss * batch["weight"]).sum())
+    for phase in made.phases:
+        assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in made.parameters_of(phase.name))
+    assert isinstance(made.model, nn.Module)
