@@ -160,6 +160,29 @@ def test_interrupting_keeps_what_there_is(run, table, tmp_path, monkeypatch):
     assert files(tmp_path) == ["people.ganglion", "people.html"]
 
 
+@pytest.mark.parametrize(
+    ("place", "said_so", "written"),
+    [
+        (
+            "ganglion.jobs.fit.run_baselines",
+            "the baselines were interrupted",
+            ["people.ganglion", "people.html"],
+        ),
+        ("ganglion.jobs.page.render", "the report was interrupted", ["people.ganglion"]),
+    ],
+)
+def test_what_was_trained_is_never_lost(run, table, tmp_path, monkeypatch, place, said_so, written):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(place, stop)
+    said = run("fit", table, "-t", "y", "-o", tmp_path, *QUICK)
+    assert said.code == 0
+    assert said_so in said.err
+    assert "network" in said.out
+    assert files(tmp_path) == written
+
+
 def test_interrupting_elsewhere_ends_with_130(run, table, tmp_path, monkeypatch):
     import ganglion.jobs.table
 
@@ -169,6 +192,7 @@ def test_interrupting_elsewhere_ends_with_130(run, table, tmp_path, monkeypatch)
     monkeypatch.setattr(ganglion.jobs.table, "infer_task", stop)
     said = run("fit", table, "-t", "y", "-o", tmp_path)
     assert (said.code, said.out) == (130, "")
+    assert said.err == "ganglion: interrupted before anything was written.\n"
     assert files(tmp_path) == []
 
 

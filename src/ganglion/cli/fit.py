@@ -36,39 +36,43 @@ def run_fit(
     opened = open_job(file, target, **asked)
     opened.started = STARTED
     loud, stage = not (as_json or quiet), Stage()
-    result = trained(opened, job | parameters, stage, loud=loud)
+    result, told = trained(opened, job | parameters, stage, loud=loud)
     result.source = str(file)
     written = [result.save(model)]
-    if report:
-        if loud:
-            stage("writing the report")
-        written.append(result.report(model.with_suffix(".html")))
+    if loud and report:
+        stage("writing the report")
+    try:
+        written += [result.report(model.with_suffix(".html"))] if report else []
+    except KeyboardInterrupt:
+        result.job.notes.append("the report was interrupted and left out")
     if loud:
         stage()
     if as_json:
         say_json(as_dict(result, written))
     elif not quiet:
-        print_result(result, written)
+        print_result(result, written, result.job.notes[told:])
 
 
-def trained(opened: Any, options: dict[str, Any], stage: Stage, *, loud: bool) -> "Result":
-    """The main job on a table, with what it says on the way."""
+def trained(opened: Any, options: dict[str, Any], stage: Stage, *, loud: bool) -> tuple["Result", int]:
+    """The main job on a table with what it says on the way, and how many of its notes have been told."""
     from ganglion.jobs.fit import fit_job  # brings torch, after the table has proven readable
     from ganglion.jobs.words import column_notes
+
+    told: list[int] = []
 
     def announce(line: str) -> None:
         stage()
         say(folded(line))
-        for one in [] if told else [*opened.notes, *column_notes(opened)]:
-            note(one)
-        told.append(line)
+        if not told:
+            told.append(len(opened.notes))
+            for one in [*opened.notes, *column_notes(opened)]:
+                note(one)
 
-    told: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the verdict says it better
         says = {"say": announce, "stage": stage} if loud else {}
         result = fit_job(opened, verbose=int(loud), **says, **options)
-    return result
+    return result, told[0] if told else 0
 
 
 def model_path(file: Path, output: Path | None) -> Path:
@@ -104,9 +108,8 @@ def refusal(folder: Path) -> str:
         return (error.strerror or str(error)).lower()
 
 
-def print_result(result: "Result", written: list[Path]) -> None:
-    """Scores beside the baselines, the verdict, the paths."""
-    from ganglion.jobs.fit import interrupted
+def print_result(result: "Result", written: list[Path], notes: list[str]) -> None:
+    """Scores beside the baselines, the verdict, new notes, the paths."""
     from ganglion.jobs.words import score_lines, verdict_lines
 
     say()
@@ -121,8 +124,8 @@ def print_result(result: "Result", written: list[Path]) -> None:
     for line in verdict_lines(result.diagnosis, result.estimator):
         say(folded(line))
     say()
-    if interrupted(result):
-        note(result.job.notes[-1])
+    for one in notes:
+        note(one)
     for path in written:
         say(f"wrote {path}")
 

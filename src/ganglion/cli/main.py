@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ganglion.cli.flags import with_flags
-from ganglion.cli.out import fail, say
+from ganglion.cli.out import INTERRUPTED, fail, say
 
 app = typer.Typer(
     name="ganglion",
@@ -185,12 +185,9 @@ def root(context: typer.Context, version: Version = False) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; the exit code is 0, 2 for a wrong input (one sentence), 130 for Ctrl-C, 1 for our fault."""
     try:
-        code = app(args=arguments, standalone_mode=False)
-        return int(code or 0)
-    except typer.Exit as done:
-        return done.exit_code
-    except (typer.Abort, KeyboardInterrupt):
-        return fail("interrupted; nothing more was written.", code=130)
+        code = int(app(args=arguments, standalone_mode=False) or 0)
+    except (typer.Exit, typer.Abort, KeyboardInterrupt) as done:
+        code = getattr(done, "exit_code", INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -199,6 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         text = sentence(error)
         return fail(text or fault(error), code=2 if text else 1)
+    return fail("interrupted before anything was written.", code) if code == INTERRUPTED else code
 
 
 def sentence(error: Exception) -> str:

@@ -8,6 +8,7 @@ import textwrap
 from typing import Any, TextIO
 
 WIDTH = 79
+INTERRUPTED = 130
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -72,7 +73,9 @@ def finite(value: Any) -> Any:
 def fail(text: str, code: int) -> int:
     """One sentence on standard error, in one line where it goes to a file; returns the exit code."""
     text = clean(f"ganglion: {text}")
-    write(sys.stderr, (folded(text) if sys.stderr.isatty() else text) + "\n")
+    if sys.stderr.isatty():
+        text = "\n" * (code == INTERRUPTED) + folded(text)
+    write(sys.stderr, text + "\n")
     return code
 
 
@@ -87,4 +90,4 @@ class Stage:
         if sys.stderr.isatty():
             text = f"{clean(text)[: WIDTH - 4]} ..." if text else ""
             write(sys.stderr, f"\r{text.ljust(self.width)}" + ("" if text else "\r"))
-            self.width = len(text)
+            self.width = len(text) + len("^C")

@@ -178,7 +178,11 @@ def fit_job(
         compare = False
     left = None if time_limit is None else max(0.5, time_limit - (time.monotonic() - job.started)) * 0.6
     stage("scoring the network" + (", training the baselines" if compare else ""))
-    judge(result, compare, left)
+    try:
+        judge(result, compare, left)
+    except KeyboardInterrupt:  # what was trained is not lost
+        job.notes.append("the baselines were interrupted and left out")
+        judge(result, False, left)
     result.seconds = time.monotonic() - job.started
     return result
 
@@ -274,10 +278,7 @@ def judge(result: Result, compare: bool, time_limit: float | None) -> None:
     predictions = {"network": answer}
     others: dict[str, Baseline] = {}
     if compare:
-        try:
-            others = run_baselines(job, estimator, rows, result, classes, time_limit)
-        except KeyboardInterrupt:
-            job.notes.append("the baselines were interrupted and left out")
+        others = run_baselines(job, estimator, rows, result, classes, time_limit)
         predictions |= {k: b.proba if classes else b.prediction for k, b in others.items()}
     compared = compare_scores(truth, predictions, result.metric, classes)
     result.models = [
