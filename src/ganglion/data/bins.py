@@ -3,6 +3,7 @@
 import numpy as np
 
 ROWS_PER_BIN = 64  # distinct values that a bin needs, so that small tables are not cut into noise
+MOST_BINS = 512  # over all columns, so that a table of many columns does not make a first layer of thousands
 
 
 def bin_edges(matrix: np.ndarray, weight: np.ndarray, bins: int) -> list[np.ndarray]:
@@ -22,7 +23,8 @@ def bin_edges(matrix: np.ndarray, weight: np.ndarray, bins: int) -> list[np.ndar
     used = weight > 0
     matrix, weight = np.asarray(matrix[used], dtype=np.float64), weight[used]
     columns = [np.unique(c) for c in matrix.T]
-    bins = min(bins, max((len(c) for c in columns), default=0) // ROWS_PER_BIN)
+    sizes = [len(c) for c in columns if len(c) > 2]
+    bins = min(bins, max(sizes, default=0) // ROWS_PER_BIN, MOST_BINS // (2 * max(len(sizes), 1)))
     if bins < 2:
         return [np.zeros(0)] * matrix.shape[1]
     return [_edges(c, levels, weight, bins) for c, levels in zip(matrix.T, columns)]
