@@ -164,7 +164,7 @@ def test_interrupting_keeps_what_there_is(run, table, tmp_path, monkeypatch):
     ("place", "said_so", "written"),
     [
         (
-            "ganglion.jobs.fit.run_baselines",
+            "ganglion.jobs.judge.run_baselines",
             "the baselines were interrupted",
             ["people.ganglion", "people.html"],
         ),

@@ -11,7 +11,7 @@ from ganglion.base.errors import DataError
 from ganglion.cli.out import Stage, folded, note, say, say_json
 
 if TYPE_CHECKING:
-    from ganglion.jobs.fit import Result
+    from ganglion.jobs.result import Result
 
 STARTED = time.monotonic()  # a time limit counts the seconds that imports take too
 

@@ -4,15 +4,15 @@ from pathlib import Path
 from typing import Any
 
 from ganglion.estimators.persist import save
-from ganglion.jobs.fit import Result, data_hash
+from ganglion.jobs.origin import data_hash
 
 
-def save_result(result: Result, path: Any) -> Path:
+def save_result(result: Any, path: Any) -> Path:
     """Write the network and its card to ``path`` atomically."""
     return save(result.estimator, path, card=card_of(result))
 
 
-def card_of(result: Result) -> dict[str, Any]:
+def card_of(result: Any) -> dict[str, Any]:
     """Where the network comes from, how it did, and what it stands beside."""
     job = result.job
     schema = [] if result.estimator.preprocessor_ is None else result.estimator.preprocessor_.schema_

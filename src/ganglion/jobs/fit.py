@@ -1,88 +1,25 @@
 """The main job: a table in; a trained, diagnosed network beside its baselines out."""
 
-import hashlib
-import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ganglion.base.errors import DataError, ParameterError, unknown_name
 from ganglion.base.fields import fields_of
 from ganglion.base.seeds import seed_from
-from ganglion.data.columns import Frame
 from ganglion.data.split import plain_split
-from ganglion.diagnose import diagnose
-from ganglion.diagnose.finding import Finding
 from ganglion.estimators.mlp import MLPClassifier, MLPRegressor
-from ganglion.evaluate import baselines, compare_scores
-from ganglion.evaluate.baselines import Baseline
-from ganglion.jobs.table import Job, Split, open_frame, open_job, split_job
+from ganglion.jobs.judge import judge
+from ganglion.jobs.result import Result
+from ganglion.jobs.table import Job, Split, open_job, split_job
 from ganglion.jobs.words import plan_line
 from ganglion.search.heal import Healed, heal
-
-if TYPE_CHECKING:
-    from ganglion.report.inputs import ModelScore
 
 NETWORK_SHARE = 0.7  # of a time limit; the rest is for baselines and report
 LEAST_SHARE = 0.3  # of a time limit, for training, however long reading took
 INTERRUPTED = "training was interrupted: the best weights so far are kept, and the baselines left out"
-
-
-@dataclass
-class Result:
-    """What the main job found: the network, the rows it was tested on, and how it did beside the baselines."""
-
-    estimator: Any
-    job: Job
-    plan: str
-    train: np.ndarray
-    test: np.ndarray
-    models: "list[ModelScore]"
-    metric: str
-    healed: Healed | None = None
-    seconds: float = 0.0
-    settings: dict[str, Any] = field(default_factory=dict)
-    source: str = ""
-    path: str = ""  # of the model file, once there is one
-    origin: dict[str, Any] = field(default_factory=dict)  # of a loaded model: its source, settings, data_hash
-
-    @property
-    def diagnosis(self) -> list[Finding]:
-        """The verdict, most likely cause first."""
-        return self.estimator.diagnosis_
-
-    @property
-    def scores(self) -> dict[str, float]:
-        """The network's scores on the test rows."""
-        return dict(self.models[0].scores)
-
-    @property
-    def healed_metric(self) -> str:
-        """The score that healing compared, by its own name."""
-        plain = "accuracy" if self.job.task.classification else "r2"
-        return plain if self.healed is None or self.healed.metric == "score" else self.healed.metric
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Predictions for the rows of a table or file that has the columns of training, in any order."""
-        from ganglion.jobs.use import inputs_of
-
-        return self.estimator.predict(inputs_of(self, open_frame(X))[0])
-
-    def save(self, path: Any) -> Any:
-        """Write the network with its preprocessing and its card as one ``*.ganglion`` file."""
-        from ganglion.jobs.card import save_result
-
-        self.path = str(path)
-        return save_result(self, path)
-
-    def report(self, path: Any) -> Any:
-        """Write the offline HTML report."""
-        from ganglion.jobs.page import write_report
-
-        return write_report(self, path)
 
 
 def fit(
@@ -264,88 +201,3 @@ def main_metric(job: Job) -> str:
     if job.task.kind == "binary" and max(job.task.counts) >= 4 * min(job.task.counts):
         return "auc"
     return "accuracy"
-
-
-def judge(result: Result, compare: bool, time_limit: float | None) -> None:
-    """Score the network and the baselines on the test rows; the verdict then rests on these rows."""
-    from ganglion.report.inputs import ModelScore
-
-    job, estimator = result.job, result.estimator
-    rows = job.frame.take(result.test)
-    truth = job.y[result.test]
-    classes = estimator.classes_.tolist() if job.task.classification else None
-    answer = estimator.predict_proba(rows) if classes else estimator.predict(rows)
-    predictions = {"network": answer}
-    others: dict[str, Baseline] = {}
-    if compare:
-        others = run_baselines(job, estimator, rows, result, classes, time_limit)
-        predictions |= {k: b.proba if classes else b.prediction for k, b in others.items()}
-    compared = compare_scores(truth, predictions, result.metric, classes)
-    result.models = [
-        ModelScore.of(
-            row,
-            seconds=others[row.name].seconds if row.name in others else estimator.record_.seconds,
-            note=others[row.name].note if row.name in others else "",
-        )
-        for row in compared
-    ]
-    record = estimator.record_
-    record.data["n_validation"] = len(result.test)
-    for model in result.models:
-        scores = record_scores(model.scores, job, estimator)
-        if model.name == "network":
-            record.scores["validation"] = scores
-        else:
-            record.baselines[model.name] = scores
-    estimator.diagnosis_ = diagnose(record)
-
-
-def run_baselines(
-    job: Job, estimator: Any, rows: Frame, result: Result, classes: list[Any] | None, time_limit: float | None
-) -> dict[str, Baseline]:
-    """The three baselines on the numbers that the network sees."""
-    columns = estimator.preprocessor_
-    if columns is None:
-        inputs = [np.asarray(part.matrix, dtype=np.float64) for part in (job.frame.take(result.train), rows)]
-    else:
-        inputs = [columns.transform(part) for part in (job.frame.take(result.train), rows)]
-    return baselines(
-        inputs[0],
-        job.y[result.train],
-        inputs[1],
-        job.y[result.test],
-        "regression" if classes is None else job.task.kind,
-        cardinalities=() if columns is None else columns.cardinalities_,
-        classes=classes,
-        time_limit=time_limit,
-    )
-
-
-def record_scores(scores: Any, job: Job, estimator: Any) -> dict[str, float]:
-    """Scores in the words of a training record; losses in the units that training used."""
-    if job.task.classification:
-        kept = {k: scores[k] for k in ("accuracy", "balanced_accuracy") if k in scores}
-        loss = {"loss": scores["log_loss"]} if "log_loss" in scores else {}
-        return {"score": scores["accuracy"], **kept, **loss}
-    spread = float(np.mean(estimator.target_scale_**2)) if estimator.n_outputs_ == 1 else None
-    loss = {"loss": scores["rmse"] ** 2 / spread} if spread and "rmse" in scores else {}
-    return {"score": scores["r2"], "r2": scores["r2"], **loss} if "r2" in scores else dict(loss)
-
-
-def data_hash(frame: Frame, y: np.ndarray) -> str:
-    """A short name for a table's content: SHA-256 over names, cells and target."""
-    digest = hashlib.sha256("\x1f".join(frame.names).encode())
-    for name in frame.names:
-        column = frame.column(name)
-        digest.update(column.tobytes() if column.dtype != object else "\x1f".join(map(str, column)).encode())
-    digest.update(y.tobytes() if y.dtype != object else "\x1f".join(map(str, y)).encode())
-    return digest.hexdigest()[:16]
-
-
-def versions() -> dict[str, str]:
-    """Versions of what decides the numbers."""
-    import sklearn
-    import torch
-
-    return {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__,
-            "scikit-learn": sklearn.__version__}  # fmt: skip

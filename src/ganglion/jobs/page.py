@@ -13,7 +13,7 @@ from ganglion.data.encode import choose
 from ganglion.evaluate import permutation_importance, worst_mistakes
 from ganglion.evaluate.importance import Importance
 from ganglion.evaluate.mistakes import Mistake
-from ganglion.jobs.fit import Result, data_hash, versions
+from ganglion.jobs.origin import data_hash, versions
 from ganglion.jobs.words import flags, quoted, stem
 from ganglion.report import ColumnRow, Healing, ReportInput, Reproduce, render
 
@@ -43,13 +43,13 @@ ENCODED = {
 }
 
 
-def write_report(result: Result, path: Any) -> Path:
+def write_report(result: Any, path: Any) -> Path:
     """Write the offline HTML report to ``path`` atomically."""
     write_atomically(path, render(report_input(result)).encode())
     return Path(path)
 
 
-def report_input(result: Result) -> ReportInput:
+def report_input(result: Any) -> ReportInput:
     """Everything the page shows."""
     job, estimator = result.job, result.estimator
     rows = job.frame.take(result.test)
@@ -91,7 +91,7 @@ def report_input(result: Result) -> ReportInput:
 
 
 def importance_of(
-    result: Result, rows: Frame, table: dict[str, np.ndarray], truth: np.ndarray
+    result: Any, rows: Frame, table: dict[str, np.ndarray], truth: np.ndarray
 ) -> tuple[list[Importance], str]:
     """How much of the score each column carries, and which score that is."""
     estimator = result.estimator
@@ -113,7 +113,7 @@ def importance_of(
 
 
 def mistakes_of(
-    result: Result, truth: np.ndarray, answer: Any, classes: list[Any] | None, table: dict[str, np.ndarray]
+    result: Any, truth: np.ndarray, answer: Any, classes: list[Any] | None, table: dict[str, np.ndarray]
 ) -> list[Mistake]:
     """The worst rows, by their number in the file (the first row of data is 1)."""
     found = worst_mistakes(truth, answer, classes=classes, table=table)
@@ -180,7 +180,7 @@ def treatment(column: Any, columns: Any) -> str:
     return f"{done}; {column.note}" if column.note else done
 
 
-def facts_of(result: Result) -> dict[str, Any]:
+def facts_of(result: Any) -> dict[str, Any]:
     """Facts of the data in words."""
     job, data = result.job, result.estimator.record_.data
     facts: dict[str, Any] = {"rows read": f"{job.n_read:,}", "columns": len(job.frame.names)}
@@ -195,7 +195,7 @@ def facts_of(result: Result) -> dict[str, Any]:
     return facts
 
 
-def healing_of(result: Result) -> Healing | None:
+def healing_of(result: Any) -> Healing | None:
     """What healing tried, if it was asked for and found something to try."""
     healed = result.healed
     if healed is None or healed.finding is None:
@@ -210,7 +210,7 @@ def healing_of(result: Result) -> Healing | None:
     )
 
 
-def reproduce_of(result: Result) -> Reproduce:
+def reproduce_of(result: Any) -> Reproduce:
     """The command and the call that give the same network again."""
     name = Path(result.origin.get("source") or result.source).name or "data.csv"
     chosen = result.origin.get("settings", result.settings)
@@ -228,7 +228,7 @@ def reproduce_of(result: Result) -> Reproduce:
     )
 
 
-def deploy_of(result: Result) -> dict[str, str]:
+def deploy_of(result: Any) -> dict[str, str]:
     """Snippets that use the model file."""
     model = model_name(result)
     return {
@@ -237,6 +237,6 @@ def deploy_of(result: Result) -> dict[str, str]:
     }
 
 
-def model_name(result: Result) -> str:
+def model_name(result: Any) -> str:
     """The model file's name: where it was written, or what the command would choose."""
     return Path(result.path).name if result.path else stem(result.source or "model") + ".ganglion"

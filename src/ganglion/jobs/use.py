@@ -17,7 +17,7 @@ from ganglion.data.target import MISSING_LABELS, Task, encode_labels, infer_task
 from ganglion.jobs.table import Job, named_targets, open_frame, target_columns
 
 if TYPE_CHECKING:
-    from ganglion.jobs.fit import Result
+    from ganglion.jobs.result import Result
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
 
@@ -232,7 +232,7 @@ def evaluated(opened: Opened, source: Any, target: str | None = None) -> Evaluat
 
 def result_on(opened: Opened, source: Any, target: str | None = None) -> "Result":
     """A result as the main job leaves it, for a model that is already there; all rows are test rows."""
-    from ganglion.jobs.fit import Result
+    from ganglion.jobs.result import Result
     from ganglion.report.inputs import ModelScore
 
     found = evaluated(opened, source, target)

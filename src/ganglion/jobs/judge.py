@@ -1,0 +1,78 @@
+"""The judgement of the main job: the network beside its baselines on the same test rows."""
+
+from typing import Any
+
+import numpy as np
+
+from ganglion.data.columns import Frame
+from ganglion.diagnose import diagnose
+from ganglion.evaluate import baselines, compare_scores
+from ganglion.evaluate.baselines import Baseline
+from ganglion.jobs.result import Result
+from ganglion.jobs.table import Job
+
+
+def judge(result: Result, compare: bool, time_limit: float | None) -> None:
+    """Score the network and the baselines on the test rows; the verdict then rests on these rows."""
+    from ganglion.report.inputs import ModelScore
+
+    job, estimator = result.job, result.estimator
+    rows = job.frame.take(result.test)
+    truth = job.y[result.test]
+    classes = estimator.classes_.tolist() if job.task.classification else None
+    answer = estimator.predict_proba(rows) if classes else estimator.predict(rows)
+    predictions = {"network": answer}
+    others: dict[str, Baseline] = {}
+    if compare:
+        others = run_baselines(job, estimator, rows, result, classes, time_limit)
+        predictions |= {k: b.proba if classes else b.prediction for k, b in others.items()}
+    compared = compare_scores(truth, predictions, result.metric, classes)
+    result.models = [
+        ModelScore.of(
+            row,
+            seconds=others[row.name].seconds if row.name in others else estimator.record_.seconds,
+            note=others[row.name].note if row.name in others else "",
+        )
+        for row in compared
+    ]
+    record = estimator.record_
+    record.data["n_validation"] = len(result.test)
+    for model in result.models:
+        scores = record_scores(model.scores, job, estimator)
+        if model.name == "network":
+            record.scores["validation"] = scores
+        else:
+            record.baselines[model.name] = scores
+    estimator.diagnosis_ = diagnose(record)
+
+
+def run_baselines(
+    job: Job, estimator: Any, rows: Frame, result: Result, classes: list[Any] | None, time_limit: float | None
+) -> dict[str, Baseline]:
+    """The three baselines on the numbers that the network sees."""
+    columns = estimator.preprocessor_
+    if columns is None:
+        inputs = [np.asarray(part.matrix, dtype=np.float64) for part in (job.frame.take(result.train), rows)]
+    else:
+        inputs = [columns.transform(part) for part in (job.frame.take(result.train), rows)]
+    return baselines(
+        inputs[0],
+        job.y[result.train],
+        inputs[1],
+        job.y[result.test],
+        "regression" if classes is None else job.task.kind,
+        cardinalities=() if columns is None else columns.cardinalities_,
+        classes=classes,
+        time_limit=time_limit,
+    )
+
+
+def record_scores(scores: Any, job: Job, estimator: Any) -> dict[str, float]:
+    """Scores in the words of a training record; losses in the units that training used."""
+    if job.task.classification:
+        kept = {k: scores[k] for k in ("accuracy", "balanced_accuracy") if k in scores}
+        loss = {"loss": scores["log_loss"]} if "log_loss" in scores else {}
+        return {"score": scores["accuracy"], **kept, **loss}
+    spread = float(np.mean(estimator.target_scale_**2)) if estimator.n_outputs_ == 1 else None
+    loss = {"loss": scores["rmse"] ** 2 / spread} if spread and "rmse" in scores else {}
+    return {"score": scores["r2"], "r2": scores["r2"], **loss} if "r2" in scores else dict(loss)
