@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganglion.diagnose.finding import Finding
+from ganglion.jobs.inputs import inputs_of
 from ganglion.jobs.table import Job, open_frame
 from ganglion.search.heal import Healed
 
@@ -49,9 +50,7 @@ class Result:
 
     def predict(self, X: Any) -> np.ndarray:
         """Predictions for the rows of a table or file that has the columns of training, in any order."""
-        from ganglion.jobs.use import inputs_of
-
-        return self.estimator.predict(inputs_of(self, open_frame(X))[0])
+        return self.estimator.predict(inputs_of(self.estimator, open_frame(X))[0])
 
     def save(self, path: Any) -> Any:
         """Write the network with its preprocessing and its card as one ``*.ganglion`` file."""

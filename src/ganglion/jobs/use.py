@@ -12,8 +12,9 @@ import numpy as np
 
 from ganglion.base.errors import DataError, ModelFileError
 from ganglion.base.files import read_model, write_atomically
-from ganglion.data.columns import Frame, missing_column
+from ganglion.data.columns import Frame
 from ganglion.data.target import MISSING_LABELS, Task, encode_labels, infer_task, label_array
+from ganglion.jobs.inputs import inputs_of
 from ganglion.jobs.table import Job, named_targets, open_frame, target_columns
 
 if TYPE_CHECKING:
@@ -121,38 +122,9 @@ def open_like(opened: Opened, source: Any) -> Frame:
     return table
 
 
-def inputs_of(opened: "Opened | Result", table: Frame) -> tuple[Frame, list[str]]:
-    """The model's columns of a table in its own order, and what is different from training.
-
-    A column that the network does not use may be missing; ``DataError`` names the others.
-    """
-    names = getattr(opened.estimator, "feature_names_in_", None)
-    columns = opened.estimator.preprocessor_
-    if names is not None:
-        idle = set() if columns is None else {c.name for c in columns.schema_ if not c.used}
-        missing = [n for n in names if n not in table.names]
-        needed = [n for n in missing if n not in idle]
-        if needed:
-            more = f" and {len(needed) - 1} more of those it learned from" if len(needed) > 1 else ""
-            raise DataError(
-                missing_column(needed[0], table.names).replace("is expected", f"is needed{more}", 1)
-            )
-        table = filled(table, missing).select(list(names))
-    return table, [] if columns is None else columns.schema_differences(table)
-
-
-def filled(table: Frame, names: list[str]) -> Frame:
-    """The table with empty columns of these names."""
-    if not names:
-        return table
-    empty = np.full(len(table), np.nan)
-    stored = [table.stored(name) for name in table.names]
-    return Frame([*table.names, *names], [*stored, *[empty] * len(names)], notes=table.notes)
-
-
 def predicted(opened: Opened, source: Any, *, proba: bool = False) -> Predictions:
     """Predictions for the rows of a table or file."""
-    table, differences = inputs_of(opened, open_like(opened, source))
+    table, differences = inputs_of(opened.estimator, open_like(opened, source))
     estimator = opened.estimator
     answer = estimator.predict(table)
     answers = [answer] if answer.ndim == 1 else list(answer.T)
@@ -221,7 +193,7 @@ def evaluated(opened: Opened, source: Any, target: str | None = None) -> Evaluat
     from ganglion.evaluate import compare_scores
 
     table, y = truth_of(opened, open_like(opened, source), target)
-    inputs, differences = inputs_of(opened, table)
+    inputs, differences = inputs_of(opened.estimator, table)
     classes = opened.classes
     answer = opened.estimator.predict_proba(inputs) if classes else opened.estimator.predict(inputs)
     metric = opened.card.get("metric") or ("accuracy" if classes else "r2")
