@@ -146,7 +146,9 @@ def _loosen(view: View) -> tuple[Remedy, str]:
         return Remedy(
             "regularise_less", 0.1, "Divide the penalties by 10."
         ), "a penalty shrank the weights to nothing"
-    if view.fall(0.25) >= FALLING and view.record.stopped in ("epochs", "steps", "time", "interrupt"):
+    if view.record.stopped == "time":  # a larger network would get even less far
+        return Remedy("more_epochs", 5.0, "Give it five times the time."), "the time limit ended training"
+    if view.fall(0.25) >= FALLING and view.record.stopped in ("epochs", "steps", "interrupt"):
         remedy = Remedy("more_epochs", 5.0, "Train five times longer; the loss was still falling.")
         return remedy, "training ended too soon"
     return Remedy("grow", 4.0, "Make the layers four times wider."), "the network is too small or too stiff"
