@@ -104,7 +104,8 @@ def healthy(record: TrainingRecord) -> Finding:
     evidence = {}
     with suppress(Exception):
         view = View(record)
-        scores = {"train_score": view.score("train"), "validation_score": view.score("validation")}
+        key = view.score_key
+        scores = {f"{part}_{key}": view.score(part) for part in ("train", "validation")}
         evidence = {k: v for k, v in scores.items() if v is not None}
     return Finding(
         "healthy",
