@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ganglion.base.errors import DataError
+from ganglion.data.columns import as_frame
 from ganglion.data.read import read_table
 from ganglion.data.target import encode_labels, infer_task
 
@@ -67,7 +68,7 @@ def test_rows_without_a_target_are_counted():
         ([1.5, np.inf], "infinite"),
         ([f"id{i}" for i in range(100)], "identifier or free text"),
         ([dt.datetime(2020, 1, 1), dt.datetime(2021, 1, 1)], "dates"),
-        ([["a", "b"], ["c", "d"]], "numbers are expected"),
+        ([["a", "b"], ["c", "d"]], "must be columns of numbers"),
         ([{"a": 1}, {"a": 2}], "number"),
         (np.array([1j, 2]), "Complex data not supported"),
     ],
@@ -120,3 +121,9 @@ def test_real_targets(real_table):
         == "regression"
     )
     assert infer_task(read_table(real_table("abalone")).stored("column_9")).kind == "regression"
+
+
+def test_several_targets_of_words_are_refused_by_name():
+    table = {"price": [1.5, 2.5, 3.5], "colour": ["red", "blue", "red"]}
+    with pytest.raises(DataError, match="several targets must be columns of numbers, and 'colour' is not"):
+        infer_task(as_frame(table))

@@ -119,7 +119,14 @@ def _several(table: Frame, task: str | None) -> Task:
         return infer_task(_stored(table, 0), task)
     if not table.names:
         raise DataError("a target is expected, got a table without columns: name at least one.")
-    numeric = [infer_task(_stored(table, i), "regression") for i in range(len(table.names))]
+    numeric = []
+    for i, name in enumerate(table.names):
+        try:
+            numeric.append(infer_task(_stored(table, i), "regression"))
+        except DataError as error:
+            raise DataError(
+                f"several targets must be columns of numbers, and {name!r} is not: train one network per column."
+            ) from error
     if task == "classification":
         raise DataError(
             f"one target column is expected for classification, got {len(table.names)}: train one per column."
