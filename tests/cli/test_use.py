@@ -176,7 +176,7 @@ def test_list_names_models_and_what_cannot_be_read(run, model, tmp_path):
     said = run("list", tmp_path)
     first, second, *_ = said.out.splitlines()
     assert first.startswith("a.ganglion  y  accuracy 0.")
-    assert second.startswith("b.ganglion  cannot be read: ")
+    assert second.startswith("b.ganglion  is ")
     answer = json.loads(run("list", tmp_path, "--json").out)
     assert [len(answer["models"]), len(answer["broken"])] == [1, 1]
     assert run("list", tmp_path / "a.ganglion").code == 2

@@ -116,7 +116,7 @@ def run_list(folder: Path, *, as_json: bool) -> None:
     for line in aligned([list_cells(row) for row in rows]):
         say(line)
     for row in broken:
-        say(folded(f"{Path(row['file']).name}  cannot be read: {row['error']}"))
+        say(folded(f"{Path(row['file']).name}  {row['error']}"))
 
 
 def row_of(path: Path, opened: Opened) -> dict[str, Any]:
