@@ -11,7 +11,7 @@ import statistics
 from typing import Any
 
 import numpy as np
-from _shared import machine, table
+from _shared import data_folder, machine, table
 from quality_tables import TABLES, Table
 from sklearn.metrics import roc_auc_score, root_mean_squared_error
 
@@ -63,6 +63,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=list(METRICS))
     chosen = parser.parse_args()
+    if not (data_folder() / "tables").is_dir():
+        print("(left out: the measuring data are not there; name their folder in GANGLION_DATA)")
+        return
     data = {name: TABLES[name]() for name in chosen.only}
     rows = []
     for words, change in CHANGES.items():

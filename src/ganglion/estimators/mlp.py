@@ -12,10 +12,7 @@ from ganglion.base.errors import DataError
 from ganglion.base.fields import AtLeast, Between, Known
 from ganglion.estimators.network import DenseNetwork
 from ganglion.estimators.table import read_labels
-from ganglion.estimators.training import (
-    Part,
-    weighted_mean,
-)
+from ganglion.estimators.training import Part, weighted_mean
 from ganglion.metrics.tasks import fit_scores
 from ganglion.objectives.losses import VALUE_LOSSES, Loss, loss_named
 

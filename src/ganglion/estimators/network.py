@@ -249,7 +249,7 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
             non_finite=run.non_finite,
             stopped=run.stopped or "epochs",
             best_epoch=self.best_epoch_,
-            seconds=run.seconds,
+            seconds=run.spent,  # of training alone, earlier parts of a resumed run included
         )
         self.diagnosis_ = diagnose(self.record_)
 
