@@ -16,6 +16,7 @@ from numbers import Integral, Real
 from typing import Annotated, Any, Literal, Union, dataclass_transform, get_args, get_origin, get_type_hints
 
 from ganglion.base.errors import ParameterError, unknown_name
+from ganglion.base.named import name_in
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def Between(low: float, high: float, *, open_high: bool = False) -> Bound:
 
 @dataclass(frozen=True)
 class Known:
-    """Names out of a table that is read when it is needed, so that it may still grow."""
+    """Names out of a table that is read when it is needed, so that it may still grow; see ``base.named``."""
 
     kind: str
     names: Callable[[], list[str]]
@@ -99,8 +100,8 @@ class Field:
     def check(self, value: Any, owner: str) -> None:
         """Raise ``ParameterError`` unless the value is allowed."""
         if isinstance(value, str) and self.known and value not in _literals(self.type):
-            if value not in self.known.names():
-                raise ParameterError(f"{owner}: " + unknown_name(self.name, value, self.known.names()))
+            if (name := name_in(value)) not in self.known.names():
+                raise ParameterError(f"{owner}: " + unknown_name(self.name, name, self.known.names()))
             return
         if not _fits(value, self.type) or not self._in_bound(value):
             raise ParameterError(
