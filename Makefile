@@ -3,7 +3,7 @@ PY ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help demo test test-slow check bench format clean
+.PHONY: help demo test test-slow check bench lab format clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
@@ -39,6 +39,9 @@ format: $(INSTALLED) ## put the source into the house format
 bench: $(INSTALLED) ## the measured tables of the docs (installs the peers)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+lab: $(INSTALLED) ## every experiment of the lab in full; writes docs/lab.md
+	@$(BIN)/python -m ganglion.lab.page docs/lab.md
 
 clean: ## remove what make set up
 	rm -rf .venv demo-output

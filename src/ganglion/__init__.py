@@ -19,7 +19,7 @@ PUBLIC = {
     "TrainingRecord": "ganglion.base.record",
     "GanglionError": "ganglion.base.errors",
 }
-ROOMS = ("base", "data", "diagnose", "estimators", "evaluate", "jobs", "metrics", "models", "nn", "objectives",
+ROOMS = ("base", "data", "diagnose", "estimators", "evaluate", "jobs", "lab", "metrics", "models", "nn", "objectives",
          "optim", "plot", "report", "search", "train")  # fmt: skip
 
 __all__ = sorted([*PUBLIC, "__version__"])  # noqa: PLE0605

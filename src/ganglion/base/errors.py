@@ -3,6 +3,9 @@
 from difflib import get_close_matches
 
 
+MOST_SHOWN = 40  # names in a message
+
+
 class GanglionError(ValueError):
     """Anything wrong that the caller can mend; its text is one clear sentence."""
 
@@ -23,4 +26,6 @@ def unknown_name(kind: str, name: object, known: "list[str] | tuple[str, ...]") 
     """The sentence for a name that is not known, with the nearest one that is."""
     near = get_close_matches(str(name), list(known), n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else "use one of these."
-    return f"{kind} {name!r} is not known; known are {', '.join(map(repr, known))}: {hint}"
+    shown = known if len(known) <= MOST_SHOWN else get_close_matches(str(name), list(known), n=5, cutoff=0.0)
+    which = "known are" if shown is known else f"of {len(known)} the nearest are"
+    return f"{kind} {name!r} is not known; {which} {', '.join(map(repr, shown))}: {hint}"

@@ -162,6 +162,36 @@ def demo(
     run_demo(output, time_limit)
 
 
+lab = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Run an experiment of the lab, or list them."
+)
+app.add_typer(lab, name="lab", short_help="Put a statement of the syllabus to a measured test.")
+
+
+@lab.command("list", short_help="List the experiments and their claims.")
+def lab_list(as_json: Json = False) -> None:
+    """List the experiments with the statement that each puts to a test."""
+    from ganglion.cli.lab import run_list
+
+    run_list(as_json=as_json)
+
+
+@lab.command("run", short_help="Run an experiment: its numbers, checks and verdict.")
+def lab_run(
+    name: Annotated[str, typer.Argument(help="an experiment's name", show_default=False)],
+    seed: Seed = 0,
+    quick: Annotated[bool, option("--quick", say="the reduced form, in about a second")] = False,
+    output: Annotated[
+        Path | None, option("--output", "-o", say="write the figure: .png, .svg or .pdf")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Run an experiment and print its numbers with their spread, its checks and its verdict."""
+    from ganglion.cli.lab import run_one
+
+    return run_one(name, seed, output, quick=quick, as_json=as_json)
+
+
 @app.command(short_help="Show versions and devices, train for three seconds.")
 def doctor(as_json: Json = False) -> None:
     """Show versions and devices, and train a small network for about three seconds."""
