@@ -19,10 +19,18 @@ class TrainingRecord:
       ``grad_norm_max``, ``clipped`` (share of steps), and with a validation part ``val_loss`` and
       ``val_score`` (accuracy or R^2; higher is better). Several phases add ``loss_<phase>``.
     * ``layers``: a row per watched moment and layer: ``step``, ``epoch``, ``layer`` (its name in the module),
-      ``kind`` (class name), ``index`` (0 = nearest to the input), ``weight_norm``, ``grad_norm``,
-      ``update_ratio`` (|update| / |weight|), and for layers followed by an activation: ``activation``,
+      ``kind`` (class name), ``index`` (0 = nearest to the input), over all its matrices ``weight_norm``,
+      ``grad_norm``, ``update_ratio`` (|update| / |weight|); ``input_mean``, ``input_std`` of what enters the
+      layer on the same rows each time and ``input_shift``, how far the mean of its inputs moved since the
+      moment before, in standard deviations; and for layers followed by an activation: ``activation``,
       ``mean``, ``std``, ``dead`` (share of units that are 0 for every watched example), ``saturated``
       (share of outputs within 1 % of a bound).
+    * ``probes``: readings at a few moments, each with ``step``, ``epoch`` and ``kind``:
+      ``"noise"`` with ``noise_scale`` (in examples), ``batch_size``, ``signal`` (|G|^2), ``noise`` (tr Sigma);
+      ``"curvature"`` with ``top``, ``bottom`` (extreme eigenvalues of the Hessian), ``condition``, ``lr_top``;
+      ``"line"`` with ``at`` (in steps) and ``loss``;
+      ``"shift"`` with ``index`` (of the layers) and ``gradient_change``, ``cosine``, ``mean_shift``,
+      ``spread_shift``, a number per layer. See ``train.probes``.
     * ``data``: facts of the data as the network saw them: ``n_rows``, ``n_train``, ``n_validation``,
       ``n_columns``, ``n_features``, ``n_parameters``, ``classes`` (label -> count), ``scales`` (column ->
       ``{"mean", "std", "min", "max"}`` of the network's input), ``duplicates`` (share of rows),
@@ -39,6 +47,7 @@ class TrainingRecord:
     plan: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     layers: list[dict[str, Any]] = field(default_factory=list)
+    probes: list[dict[str, Any]] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -90,6 +99,15 @@ def _layer(value: Any) -> bool:
     return isinstance(value, dict) and all(k in words or _number(v) for k, v in value.items())
 
 
+def _probe(value: Any) -> bool:
+    def sound(v: Any) -> bool:
+        return all(map(_number, v)) if isinstance(v, list) else _number(v)
+
+    return isinstance(value, dict) and all(
+        isinstance(v, str) if k == "kind" else sound(v) for k, v in value.items()
+    )
+
+
 def _facts(value: Any) -> bool:
     tables = {"classes": _numbers, "single_column_scores": _numbers, "scales": _each(_numbers)}
     counts = dict.fromkeys(
@@ -105,6 +123,7 @@ SOUND: dict[str, Callable[[Any], bool]] = {
     "plan": lambda value: isinstance(value, dict),
     "history": lambda value: isinstance(value, list) and all(map(_numbers, value)),
     "layers": lambda value: isinstance(value, list) and all(map(_layer, value)),
+    "probes": lambda value: isinstance(value, list) and all(map(_probe, value)),
     "data": _facts,
     "scores": _scores,
     "baselines": _scores,

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 
 from ganglion.base.errors import DataError
 from ganglion.objectives.base import Batch, Objective, Phase, Step
+from ganglion.optim.average import Average, AverageRule
 from ganglion.optim.schedules import Schedule, constant
 from ganglion.train.checkpoint import Checkpoint
 from ganglion.train.clip import Clip, clip_, global_norm
@@ -27,10 +29,11 @@ def fit(
     epochs: int | None = None,
     max_steps: int | None = None,
     seed: int = 0,
-    schedule: Schedule = constant,
+    schedule: Schedule = constant(),  # noqa: B008 - a function
     clip: Clip = Clip(),  # noqa: B008 - frozen
     accumulate: int = 1,
     precision: str = "float32",
+    average: AverageRule | None = None,
     validate: Callable[[], dict[str, float]] | None = None,
     keep: Keep | None = None,
     time_limit: float | None = None,
@@ -49,6 +52,7 @@ def fit(
         clip: bounds on the gradient.
         accumulate: micro-batches per update; their losses are divided by the whole group's size.
         precision: ``"float32"`` or ``"bf16"`` (autocast).
+        average: of the weights; validation, the kept weights and the finished model are then averages.
         validate: called after each epoch in evaluation mode; its numbers join the history's row.
         keep: which weights to keep and how long to wait for better ones.
         time_limit: seconds after which training ends with the kept weights.
@@ -59,7 +63,8 @@ def fit(
     """
     check_run(objective, optimizers, epochs, max_steps, accumulate, clip)
     total = max_steps or planned_steps(batches, objective.phases, accumulate, epochs)
-    run = Run(objective, batches, optimizers, epochs, total, seed, keep, time_limit)
+    mean = None if average is None else Average(objective.model, average)
+    run = Run(objective, batches, optimizers, epochs, total, seed, keep, time_limit, mean)
     device = next((p.device for p in objective.parameters()), torch.device("cpu"))
     autocast = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
     params = {p.name: list(objective.parameters_of(p.name)) for p in objective.phases}
@@ -83,9 +88,9 @@ def fit(
                 # gradients of the group's mean loss, micro-batch by micro-batch
                 guard.open(run.step, name, group)
                 optimizer.zero_grad()
-                size = sum(batches.size(b) for b in group)
-                with autocast:
-                    loss, step = sum_gradients(objective, group, name, size)
+                run.size = size = sum(batches.size(b) for b in group)
+                ask = partial(sum_gradients, objective, group, name, size, autocast)
+                loss, step = ask()
                 run.grad_norm = global_norm(grads := gradients_of(params[name]), members)
                 run.loss, norm = meter.take(name, loss, run.grad_norm, size, clip.norm)
 
@@ -93,15 +98,18 @@ def fit(
                 if not guard.judge(run.loss, norm, run.step):
                     run.stopped = "non_finite"
                     break
-                clip_(grads, run.grad_norm, clip, members)
+                clip_(grads, run.grad_norm, clip, members, params[name])
                 for watch in on_backward:
                     watch(run)
-                if not guard.apply(optimizer, params[name], closure(objective, optimizer, group, name, size)):
+                again = partial(ask_again, ask, optimizer, params[name], size, guard, clip, members)
+                if not guard.apply(optimizer, params[name], again):
                     run.stopped = "non_finite"
                     break
                 guard.after_update(objective, name, run.lr)
                 batches.feedback(step)
                 run.step += 1
+                if mean is not None:
+                    guard.average(mean, run.progress)
                 for watch in on_step:
                     watch(run)
 
@@ -134,12 +142,15 @@ def updates(
                 yield phase, group, i == len(phases) - 1 and j == phase.repeat - 1
 
 
-def sum_gradients(objective: Objective, group: list[Batch], phase: str, size: int) -> tuple[Any, Step]:
+def sum_gradients(
+    objective: Objective, group: list[Batch], phase: str, size: int, autocast: Any
+) -> tuple[Any, Step]:
     """Gradients of a group's mean loss, micro-batch by micro-batch; the loss sum and the last step."""
-    loss, step = objective.gradients(group[0], phase, size)
-    for batch in group[1:]:
-        more, step = objective.gradients(batch, phase, size)
-        loss = loss + more
+    with autocast:
+        loss, step = objective.gradients(group[0], phase, size)
+        for batch in group[1:]:
+            more, step = objective.gradients(batch, phase, size)
+            loss = loss + more
     return loss, step
 
 
@@ -151,16 +162,23 @@ def set_rate(run: Run, optimizer: Any, rates: list[Any], schedule: Schedule) -> 
     run.lr = optimizer.param_groups[0]["lr"]
 
 
-def closure(
-    objective: Objective, optimizer: Any, group: list[Batch], phase: str, size: int
-) -> Callable[[], Any]:
-    """The mean loss with fresh gradients, for optimisers that ask several times a step (L-BFGS)."""
-
-    def ask() -> Any:
-        optimizer.zero_grad()
-        return sum_gradients(objective, group, phase, size)[0] / size
-
-    return ask
+def ask_again(
+    ask: Callable[[], tuple[Any, Step]],
+    optimizer: Any,
+    params: list[Any],
+    size: int,
+    guard: Guard,
+    clip: Clip,
+    members: int | None,
+) -> Any:
+    """The mean loss with fresh gradients, for optimisers that ask several times a step (L-BFGS, SAM)."""
+    optimizer.zero_grad()
+    with guard.buffers_held():
+        loss, _ = ask()
+    norm = global_norm(grads := gradients_of(params), members)
+    guard.doubt(norm)
+    clip_(grads, norm, clip, members, params)
+    return loss / size
 
 
 def over(run: Run, guard: Guard, max_steps: int | None) -> bool:
@@ -190,13 +208,16 @@ def close_epoch(run: Run, meter: Meter, guard: Guard, validate: Any, on_epoch: l
         "lr": mean_rate(run.lr),
         **meter.row(),
     }
-    if validate is not None:
-        run.objective.eval()
-        row.update(validate())
-        run.objective.train()
-    run.history.append(row)
-    if run.keep is not None and run.keep.look(row, run.objective.model):
-        run.stopped = run.stopped or "early"
+    if run.average is not None:
+        run.average.take("epoch", run.progress)
+    with nullcontext() if run.average is None else run.average.in_place():
+        if validate is not None:
+            run.objective.eval()
+            row.update(validate())
+            run.objective.train()
+        run.history.append(row)
+        if run.keep is not None and run.keep.look(row, run.objective.model):
+            run.stopped = run.stopped or "early"
     run.drawn = 0
     for watch in on_epoch:
         watch(run, row)
@@ -207,6 +228,8 @@ def finish(run: Run, guard: Guard, hooks: tuple[Hook, ...]) -> Run:
     run.stopped = run.stopped or "epochs"
     if run.stopped == "non_finite":
         run.non_finite = name_the_step(run, guard)
+    if run.average is not None:
+        run.average.settle()
     if run.keep is not None:
         run.keep.restore(run.objective.model)
     run.objective.eval()

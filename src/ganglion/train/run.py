@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ganglion.base.errors import ParameterError
 from ganglion.objectives.base import Objective, Phase
+from ganglion.optim.average import Average
 from ganglion.train.clip import Clip
 
 
@@ -75,6 +76,7 @@ class Run:
     seed: int = 0
     keep: Keep | None = None
     time_limit: float | None = None
+    average: Average | None = None
     epoch: int = 0  # finished epochs
     step: int = 0  # finished updates
     drawn: int = 0  # batches drawn in this epoch
@@ -86,6 +88,7 @@ class Run:
     totals: dict[str, Any] = field(default_factory=dict)  # of the epoch under way
     batch: Any = None  # the last one, for hooks
     phase: str = "train"
+    size: int = 0  # examples of the last update
     lr: float = 0.0
     loss: Any = 0.0  # sum over the last step's examples
     grad_norm: Any = 0.0
@@ -120,6 +123,7 @@ class Run:
             "optimizers": {k: o.state_dict()["state"] for k, o in self.optimizers.items()},
             "batches": self.batches.state_dict(),
             "keep": None if self.keep is None else self.keep.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
             "rng": torch.get_rng_state(),
             "rng_cuda": [torch.cuda.get_rng_state(d) for d in cuda_devices(self.objective)],
         }
@@ -136,6 +140,8 @@ class Run:
         self.batches.load_state_dict(state["batches"])
         if self.keep is not None and state["keep"] is not None:
             self.keep.load_state_dict(state["keep"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         torch.set_rng_state(state["rng"])
         for device, rng in zip(cuda_devices(self.objective), state["rng_cuda"]):
             torch.cuda.set_rng_state(rng, device)
@@ -174,10 +180,18 @@ def check_run(
             f"phase {missing[0]!r} has no optimiser; give optimizers={{{missing[0]!r}: ...}}."
         )
     searching = any(isinstance(o, torch.optim.LBFGS) for o in optimizers.values())
-    if searching and (clip.norm is not None or clip.value is not None):
+    if searching and clip != Clip():
         raise ParameterError(
-            "L-BFGS measures its steps by the true gradient, so it cannot be clipped; leave clip_norm and "
-            "clip_value at None, or take another optimiser."
+            "L-BFGS measures its steps by the true gradient, so it cannot be clipped; leave clip_norm, clip_value, "
+            "clip_adaptive and scale_norm at None, or take another optimiser."
+        )
+    own = set(objective.parameters())
+    if clip.adaptive is not None and any(
+        p not in own for f in objective.phases for p in objective.parameters_of(f.name)
+    ):
+        raise ParameterError(
+            "adaptive clipping compares gradients with weights layer by layer, and this objective keeps all "
+            "layers in one buffer; take an objective without one."
         )
     if accumulate > 1 and objective.couples_batch:
         raise ParameterError(

@@ -6,83 +6,129 @@ import torch
 from torch import Tensor, nn
 
 from ganglion.train.hooks import Hook
+from ganglion.train.look import Spread, look, probe_rows
 
 if TYPE_CHECKING:
     from ganglion.train.run import Run
 
-PROBE_ROWS = 256
 EARLY = (0, 1, 3, 7)  # updates before which steps show their size and have done no harm yet
-# activation -> (lowest, highest) value, for those that have one; a unit resting on 0 for all rows is dead
-BOUNDS: dict[type[nn.Module], tuple[float | None, float | None]] = {
-    nn.ReLU: (None, None),
-    nn.Tanh: (-1.0, 1.0),
-    nn.Sigmoid: (0.0, 1.0),
-    nn.Hardtanh: (-1.0, 1.0),
-    nn.Hardsigmoid: (0.0, 1.0),
-}
-ACTIVATIONS = (
-    *BOUNDS, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish, nn.Softplus, nn.PReLU, nn.ReLU6
-)  # fmt: skip
+SHARE = 0.005  # of the steps: what moments beyond those of the epochs 1, 2, 4, 8 ... may cost
+CALL = 2.4e6  # multiplications in the time that a layer's calls take in a step
+MOMENT_CALLS = 5  # calls of a moment, in those of a step
 
 
 class LayerWatch(Hook):
     """Writes a row per layer with weights at a few of the first steps and at the start of ever rarer epochs.
 
-    The first step alone would not do: a last layer that starts at zero lets no gradient through.
+    The first step alone would not do: a last layer that starts at zero lets no gradient through. After the
+    epochs 1, 2, 4, 8 ... a moment is taken only where its cost, estimated from shapes and never from a clock,
+    is below a share of the steps so far.
 
-    A row has ``step, epoch, layer, kind, index, weight_norm, grad_norm, update_ratio`` and, where an
-    activation follows, ``activation, mean, std, dead, saturated`` over up to 256 training rows (of the
-    batch, where the rows are not at hand) in evaluation mode. ``rows`` holds them.
+    A row has ``step, epoch, layer, kind, index, weight_norm, grad_norm, update_ratio`` (norms over all of a
+    layer's matrices), and over up to 256 training rows in evaluation mode, always the same, ``input_mean,
+    input_std, input_shift`` and, where an activation follows, ``activation, mean, std, dead, saturated``; see
+    ``base.record``. ``rows`` holds them.
     """
 
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
-        self._seen: set[int] = set()
-        self._before: dict[str, Tensor] | None = None
-        self._norms: dict[str, float] = {}
+        self._epoch = 0  # the last one that was seen to open
+        self._before: list[Tensor] | None = None
+        self._grads: list[float] = []
+        self._spread: dict[str, Spread] = {}
+        self._probe: Tensor | None = None
+        self._spent = 0.0  # in steps
 
     def start(self, run: "Run") -> None:
         """Find the layers."""
-        self.layers = {
-            name: m
-            for name, m in run.objective.model.named_modules()
-            if isinstance(getattr(m, "weight", None), Tensor) and m.weight.dim() > 1  # type: ignore[union-attr, operator]
-        }
+        self.layers = layers_of(run.objective.model)
+        self._matrices = [p for name in self.layers for p in matrices_of(self.layers[name])]
 
     def backward(self, run: "Run") -> None:
         """At a due moment, keep what the update will change."""
-        opens = run.epoch > 0 and run.epoch not in self._seen and _due(run.epoch)
+        opens = run.epoch != self._epoch
         if not opens and run.step not in EARLY:
             return
-        self._seen.add(run.epoch)
-        self._before = {k: m.weight.detach().clone() for k, m in self.layers.items()}  # type: ignore[operator, union-attr]
-        self._norms = {
-            k: float(m.weight.grad.norm()) if m.weight.grad is not None else 0.0  # type: ignore[union-attr, operator, arg-type]
-            for k, m in self.layers.items()
-        }
+        self._epoch = run.epoch
+        if run.step not in EARLY and not self._affords(run):
+            return
+        self._before = [p.detach().clone() for p in self._matrices]
+        self._grads = norms([p.grad if p.grad is not None else p.new_zeros(()) for p in self._matrices])
 
     def step(self, run: "Run") -> None:
         """Write the rows of a due moment."""
         if self._before is None:
             return
-        units = activation_statistics(run)
+        if self._probe is None:
+            self._probe = probe_rows(run)
+        seen, spread = look(run, self._probe, self.layers)
+        old, new = norms(self._before), norms(self._matrices)
+        torch._foreach_sub_(self._before, [p.detach() for p in self._matrices])
+        moved, at = norms(self._before), 0
         for index, (name, m) in enumerate(self.layers.items()):
-            weight, old = m.weight.detach(), self._before[name]  # type: ignore[union-attr, operator]
-            size = float(old.norm())
-            self.rows.append(
-                {
-                    "step": run.step,
-                    "epoch": run.epoch + 1,
-                    "layer": name,
-                    "kind": type(m).__name__,
-                    "index": index,
-                    "weight_norm": float(weight.norm()),
-                    "grad_norm": self._norms[name],
-                    "update_ratio": float((weight - old).norm()) / size if size else 0.0,
-                    **units.get(name, {}),
-                }
-            )
-        self._before = None
+            part = slice(at, at := at + len(matrices_of(m)))
+            size = together(old[part])
+            row = {
+                "step": run.step,
+                "epoch": run.epoch + 1,
+                "layer": name,
+                "kind": type(m).__name__,
+                "index": index,
+                "weight_norm": together(new[part]),
+                "grad_norm": together(self._grads[part]),
+                "update_ratio": together(moved[part]) / size if size else 0.0,
+                **seen.get(name, {}),
+            }
+            if name in spread and name in self._spread:
+                row["input_shift"] = self._spread[name].shift_to(spread[name])
+            self.rows.append(row)
+        self._before, self._spread = None, spread
+
+    def _affords(self, run: "Run") -> bool:
+        """Whether an epoch that opens is looked at."""
+        if run.epoch & (run.epoch - 1) == 0:
+            return True
+        cost = self._cost(run)
+        if not _due(run.epoch) or self._spent + cost > SHARE * run.step:
+            return False
+        self._spent += cost
+        return True
+
+    def _cost(self, run: "Run") -> float:
+        """What a moment costs, in steps of this run."""
+        weights, calls = sum(p.numel() for p in self._matrices), CALL * len(self.layers)
+        rows = 0 if self._probe is None else len(self._probe)
+        step = calls + 3.0 * run.batches.size(run.batch) * weights
+        return (MOMENT_CALLS * calls + (rows + 20.0) * weights) / step
+
+
+def layers_of(model: nn.Module) -> dict[str, nn.Module]:
+    """The modules that hold a matrix of their own, by name, in the order in which they were made."""
+    return {
+        name or "model": m
+        for name, m in model.named_modules()
+        if "parametrizations" not in name.split(".") and matrices_of(m)
+    }
+
+
+def matrices_of(module: nn.Module) -> list[nn.Parameter]:
+    """A module's own parameters with two or more dimensions, whatever it calls them; reparametrised ones too."""
+    own = list(module.parameters(recurse=False))
+    if hasattr(module, "parametrizations"):
+        own += module.parametrizations.parameters()  # type: ignore[union-attr, operator, arg-type]
+    return [p for p in own if p.dim() > 1]
+
+
+def norms(values: list[Any]) -> list[float]:
+    """Euclidean norms, with one wait for the device."""
+    if not values:
+        return []
+    return torch.stack(torch._foreach_norm([v.detach() for v in values])).tolist()
+
+
+def together(parts: list[float]) -> float:
+    """The norm of several parts from the norms of each."""
+    return parts[0] if len(parts) == 1 else sum(p * p for p in parts) ** 0.5
 
 
 def _due(epoch: int) -> bool:
@@ -91,74 +137,3 @@ def _due(epoch: int) -> bool:
     while at < epoch:
         at += max(1, at // 4)
     return at == epoch
-
-
-def probe_rows(run: "Run") -> Tensor | None:
-    """Up to ``PROBE_ROWS`` rows from all over the training part: in a batch of 8 half of the units look dead."""
-    members = getattr(run.objective, "members", None)
-    resident = getattr(run.batches, "tensors", None)
-    if isinstance(resident, dict) and isinstance(resident.get("x"), Tensor) and not members:
-        x = resident["x"]
-        return x[:: max(1, len(x) // PROBE_ROWS)][:PROBE_ROWS]
-    x = run.batch.get("x") if isinstance(run.batch, dict) else None
-    if not isinstance(x, Tensor):
-        return None
-    return x[:, :PROBE_ROWS] if members else x[:PROBE_ROWS]
-
-
-@torch.no_grad()
-def activation_statistics(run: "Run") -> dict[str, dict[str, Any]]:
-    """Per layer with weights, what its activation gives for some training rows, in evaluation mode."""
-    model, x = run.objective.model, probe_rows(run)
-    if x is None:
-        return {}
-    calls: list[tuple[str, nn.Module, Tensor]] = []
-
-    def note(name: str) -> Any:
-        def hook(module: nn.Module, _inputs: Any, out: Any) -> None:
-            if isinstance(out, Tensor):
-                calls.append((name, module, out))
-
-        return hook
-
-    handles = [m.register_forward_hook(note(k)) for k, m in model.named_modules() if not list(m.children())]
-    was_training = model.training
-    try:
-        model.eval()
-        with run.aside():
-            model(x)
-    except Exception:  # a model of the user's own that cannot be probed is not watched
-        return {}
-    finally:
-        model.train(was_training)
-        for handle in handles:
-            handle.remove()
-    rows, layer = {}, None
-    for name, module, out in calls:
-        if isinstance(module, ACTIVATIONS) and layer is not None:
-            rows[layer] = _unit_row(module, out)
-        elif isinstance(getattr(module, "weight", None), Tensor) and module.weight.dim() > 1:  # type: ignore[operator, union-attr]
-            layer = name
-    return rows
-
-
-def _unit_row(module: nn.Module, out: Tensor) -> dict[str, Any]:
-    values = out.float()
-    low, high = BOUNDS.get(type(module), (None, None))
-    units = (
-        values.reshape(-1, values.shape[-1])
-        if values.dim() == 2
-        else values.transpose(1, -1).reshape(-1, values.shape[1])
-    )
-    near = torch.zeros((), device=out.device)
-    for bound in (low, high):
-        if bound is not None:
-            near = near + ((values - bound).abs() < 0.01 * (high - low)).float().mean()  # type: ignore[operator]
-    resting = (units == 0).all(0).float().mean() if isinstance(module, nn.ReLU) else torch.zeros(())
-    return {
-        "activation": type(module).__name__,
-        "mean": float(values.mean()),
-        "std": float(values.std(correction=0)),
-        "dead": float(resting),
-        "saturated": float(near),
-    }
