@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TABLE = Path(__file__).with_name("flags.json")
 # not on the command line: what only Python can give, or what the command says in its own words
-LEFT_OUT = ("module", "warm_start", "class_weight", "time_limit", "verbose", "random_state", "loss")
+LEFT_OUT = ("module", "warm_start", "class_weight", "time_limit", "verbose", "random_state")
 
 
 def build_table() -> list[dict[str, Any]]:
@@ -25,7 +25,19 @@ def build_table() -> list[dict[str, Any]]:
     from ganglion.estimators.mlp import MLPClassifier, MLPRegressor
 
     fields = {**fields_of(MLPRegressor), **fields_of(MLPClassifier)}
-    return [flag_of(f) for name, f in fields.items() if name not in LEFT_OUT]
+    flags = [flag_of(f) for name, f in fields.items() if name not in LEFT_OUT]
+    return [{**flag, **loss_of_both()} if flag["name"] == "loss" else flag for flag in flags]
+
+
+def loss_of_both() -> dict[str, Any]:
+    """The one flag whose names differ between classes and numbers."""
+    from ganglion.objectives.losses import CLASS_LOSSES, VALUE_LOSSES
+
+    classes, values = (
+        f"{', '.join(table)}; default {next(iter(table))}" for table in (CLASS_LOSSES, VALUE_LOSSES)
+    )
+    words = f"what an error costs, with numbers in brackets as in 'huber(2)' (classes: {classes}. Numbers: {values})"
+    return {"default": None, "help": words}
 
 
 def flag_of(field: "Field") -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ganglion.base.errors import ModelFileError
+from ganglion.nn.tabular import embedding_width
 
 MOST = 10_000_000  # columns, outputs, epochs
 
@@ -37,6 +38,33 @@ def check_together(estimator: Any, weights: dict[str, np.ndarray]) -> None:
     for name, array in weights.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ModelFileError(f"its weights {name[:60]!r} are not all finite.")
+
+
+def check_shapes(
+    weights: dict[str, np.ndarray],
+    n_real: int,
+    cardinalities: tuple[int, ...],
+    widths: tuple[int, ...],
+    outputs: int,
+    pieces: int = 1,
+) -> None:
+    """Refuse a file whose settings promise other layers than its arrays are, before any are made.
+
+    ``pieces`` is how many weighted sums a hidden unit takes (see ``nn.activations``).
+    """
+    bins = weights["inputs.bins.source"]
+    if bins.shape != weights["inputs.bins.low"].shape or ((bins < 0) | (bins >= n_real)).any():
+        raise ModelFileError("the bins of its numbers name columns that it does not have.")
+    first = n_real + len(bins) + sum(embedding_width(k) for k in cardinalities)
+    sums = [*(width * pieces for width in widths), outputs]
+    shapes = zip(sums, [first, *widths])
+    wanted = {f"stack.linears.{i}.weight": shape for i, shape in enumerate(shapes)}
+    for name, shape in wanted.items():
+        got = weights[name].shape if name in weights else None
+        if got != shape:
+            raise ModelFileError(f"{name} should be {shape} by its settings and is {got}.")
+    if any((array < 0).any() for name, array in weights.items() if name.endswith(".running_var")):
+        raise ModelFileError("a running variance of its normalisation is below 0.")
 
 
 def is_count(value: Any) -> bool:

@@ -8,20 +8,24 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import column_or_1d
 from torch import Tensor
 
-from ganglion.base.errors import DataError
+from ganglion.base.errors import DataError, ParameterError
 from ganglion.base.fields import AtLeast, Between, Known
+from ganglion.base.named import name_in
 from ganglion.estimators.network import DenseNetwork
 from ganglion.estimators.table import read_labels
 from ganglion.estimators.training import Part, weighted_mean
 from ganglion.metrics.tasks import fit_scores
-from ganglion.objectives.losses import VALUE_LOSSES, Loss, loss_named
+from ganglion.objectives.losses import CLASS_LOSSES, VALUE_LOSSES, Loss, loss_named
+
+SMOOTHED = ("cross_entropy", "binary_cross_entropy")
 
 
 class MLPClassifier(ClassifierMixin, DenseNetwork):
     """A multilayer perceptron that predicts classes, trained on raw tables.
 
     ``p(y | x) = softmax(W_L f(... f(W_1 x + b_1)) + b_L)``, cross-entropy loss, AdamW; see the family's page
-    for the defaults' ablation.
+    for the defaults' ablation. With ``loss="hinge"`` the outputs are margins, and with ``"focal"`` they are drawn
+    towards the hard rows: their softmax ranks classes, but is no calibrated probability.
 
     >>> import numpy as np
     >>> X = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]] * 25)
@@ -35,9 +39,19 @@ class MLPClassifier(ClassifierMixin, DenseNetwork):
         AtLeast(0),
         "weight of each class; balanced = inverse to its frequency",
     ] = None
+    loss: Annotated[str, Known("loss", lambda: list(CLASS_LOSSES)), "what an error costs"] = "cross_entropy"
     label_smoothing: Annotated[
         float, Between(0, 1, open_high=True), "share of the target spread over all classes"
     ] = 0.0
+
+    def _check(self) -> None:
+        super()._check()
+        if self.label_smoothing and name_in(self.loss) not in SMOOTHED:
+            raise ParameterError(
+                f"label_smoothing is expected with loss={' or '.join(map(repr, SMOOTHED))}, got "
+                f"loss={self.loss!r}; leave label_smoothing at 0."
+            )
+        self._loss(smooth=True)
 
     def _read_target(self, y: Any, weight: np.ndarray, *, classes: Any, keep: bool) -> np.ndarray:
         y = read_labels(y)
@@ -64,6 +78,7 @@ class MLPClassifier(ClassifierMixin, DenseNetwork):
                 f"`classes=` must hold every label of y and stay the same between calls, got the unknown label "
                 f"{y[strange].tolist()[0]!r}; known are {known.tolist()}."
             )
+        self._loss(smooth=False).units(len(known))  # refuses classes that the loss cannot tell apart
         self.classes_ = known
         return codes.astype(np.int64)
 
@@ -89,49 +104,56 @@ class MLPClassifier(ClassifierMixin, DenseNetwork):
     def _goal(self, y: np.ndarray) -> np.ndarray:
         return y
 
-    def _start(self, y: np.ndarray, weight: np.ndarray) -> Tensor:
+    def _start(self, goal: np.ndarray, weight: np.ndarray) -> Tensor:
         """Log-odds of the classes, so that training starts from their frequencies."""
-        mass = np.bincount(y, weights=weight, minlength=len(self.classes_))
+        mass = np.bincount(goal, weights=weight, minlength=len(self.classes_))
         share = np.maximum(mass / mass.sum(), 1e-6)
-        return torch.as_tensor(np.log(share / share.mean()))
+        logs = torch.as_tensor(np.log(share / share.mean()))
+        return logs if self._units() == len(logs) else logs[1:] - logs[:1]
 
     def _loss(self, smooth: bool) -> Loss:
-        return loss_named("cross_entropy", smoothing=float(self.label_smoothing) if smooth else 0.0)
+        options = {"smoothing": float(self.label_smoothing)} if smooth and self.label_smoothing else {}
+        return loss_named(self.loss, **options)
 
     def _score(self, output: Tensor, part: Part) -> float:
-        return weighted_mean((output.argmax(1) == part.y).to(output.dtype), part.weight)
+        codes = self._loss(smooth=False).answer(output).argmax(1)
+        return weighted_mean((codes == part.y).to(output.dtype), part.weight)
 
     def _task(self) -> str:
         return "binary" if len(self.classes_) == 2 else "multiclass"
 
     def _fit_scores(self, output: np.ndarray, goal: np.ndarray) -> dict[str, float]:
-        return fit_scores(goal, output.argmax(1), classes=len(self.classes_))
+        logits = self._loss(smooth=False).answer(torch.as_tensor(output)).numpy()
+        return fit_scores(goal, logits.argmax(1), classes=len(self.classes_))
 
-    def _dummy(self, part: Part) -> dict[str, float]:
-        goal = part.y.cpu().numpy()
-        share = np.bincount(goal, minlength=len(self.classes_)) / len(goal)
-        entropy = float(-(share[share > 0] * np.log(share[share > 0])).sum())
-        return {"loss": entropy, **fit_scores(goal, np.full(len(goal), share.argmax()), classes=len(share))}
+    def _logits(self, X: Any) -> Tensor:
+        return self._loss(smooth=False).answer(torch.as_tensor(self._outputs(X)))
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Logits (n, classes); for two classes their difference (n,), above 0 for the second class."""
-        output = self._outputs(X)
-        return output[:, 1] - output[:, 0] if len(self.classes_) == 2 else output
+        """Logits or margins (n, classes); for two classes their difference (n,), above 0 for the second class."""
+        logits = self._logits(X).numpy()
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Class probabilities (n, classes), in the order of ``classes_``."""
-        return torch.softmax(torch.as_tensor(self._outputs(X)), 1).numpy()
+        """Class probabilities (n, classes), in the order of ``classes_``: the softmax of the outputs.
+
+        Of margins (``loss="hinge"``) that is a ranking with the right sum, and not how often a class comes true.
+        """
+        return torch.softmax(self._logits(X), 1).numpy()
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable class of each row (n,)."""
-        codes = self._outputs(X).argmax(1)
+        codes = self._logits(X).numpy().argmax(1)
         return self.classes_[codes]
 
 
 class MLPRegressor(RegressorMixin, DenseNetwork):
     """A multilayer perceptron that predicts one or several numbers, trained on raw tables.
 
-    The targets are standardised inside, so ``loss=1`` is the level of predicting the mean.
+    The targets are standardised inside, so a squared error of 1 is the level of predicting the mean, and the
+    ``delta`` of ``"huber(delta)"`` counts standard deviations. What is predicted follows from the loss: the mean,
+    with ``"absolute_error"`` the median, with ``"quantile(q)"`` the q-quantile, with ``"poisson"`` the rate of
+    counts; ``"gaussian_nll"`` learns the noise of each row beside the mean (``predict(X, return_std=True)``).
 
     >>> import numpy as np
     >>> X = np.linspace(-1, 1, 200)[:, None]
@@ -140,6 +162,10 @@ class MLPRegressor(RegressorMixin, DenseNetwork):
     """
 
     loss: Annotated[str, Known("loss", lambda: list(VALUE_LOSSES)), "what an error costs"] = "squared_error"
+
+    def _check(self) -> None:
+        super()._check()
+        self._loss(smooth=True)
 
     def _read_target(self, y: Any, weight: np.ndarray, *, classes: Any, keep: bool) -> np.ndarray:
         y = np.asarray(y)
@@ -160,6 +186,11 @@ class MLPRegressor(RegressorMixin, DenseNetwork):
                 f"y must be (n,) or (n, outputs) without NaN or infinity, got shape {y.shape} with "
                 f"{int((~np.isfinite(y)).sum())} of them (Input y contains NaN or infinity); leave such rows out."
             )
+        loss = self._loss(smooth=False)
+        if y.size and y.min() < loss.least:
+            raise DataError(
+                f"loss={self.loss!r} expects targets of at least {loss.least:g}, got {y.min():g}; use another loss."
+            )
         return y
 
     def _class_weighted(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -168,6 +199,9 @@ class MLPRegressor(RegressorMixin, DenseNetwork):
     def _learn_target(self, y: np.ndarray, weight: np.ndarray) -> None:
         self.one_dimensional_, columns = y.ndim == 1, y.reshape(len(y), -1)
         self.n_outputs_ = columns.shape[1]
+        if not self._loss(smooth=False).standardised:
+            self.target_mean_, self.target_scale_ = np.zeros(self.n_outputs_), np.ones(self.n_outputs_)
+            return
         self.target_mean_ = np.average(columns, axis=0, weights=weight)
         spread = np.sqrt(np.average((columns - self.target_mean_) ** 2, axis=0, weights=weight))
         self.target_scale_ = np.where(spread > 0, spread, 1.0)
@@ -178,15 +212,16 @@ class MLPRegressor(RegressorMixin, DenseNetwork):
             raise DataError(f"y must have {self.n_outputs_} outputs as before, got {columns.shape[1]}.")
         return (columns - self.target_mean_) / self.target_scale_
 
-    def _start(self, y: np.ndarray, weight: np.ndarray) -> Tensor:
-        """Zero: the mean of the standardised targets."""
-        return torch.zeros(self.n_outputs_)
+    def _start(self, goal: np.ndarray, weight: np.ndarray) -> Tensor:
+        """The best answer that does not look at the inputs; for squared errors zero, the mean."""
+        return torch.as_tensor(self._loss(smooth=False).constant(goal, weight))
 
     def _loss(self, smooth: bool) -> Loss:
         return loss_named(self.loss)
 
     def _score(self, output: Tensor, part: Part) -> float:
         """R^2, the mean over outputs."""
+        output = self._loss(smooth=False).answer(output)
         w = (
             torch.ones(len(output), dtype=output.dtype, device=output.device)
             if part.weight is None
@@ -200,17 +235,25 @@ class MLPRegressor(RegressorMixin, DenseNetwork):
         return "regression"
 
     def _fit_scores(self, output: np.ndarray, goal: np.ndarray) -> dict[str, float]:
-        return fit_scores(goal, output)
+        return fit_scores(goal, self._loss(smooth=False).answer(torch.as_tensor(output)).numpy())
 
-    def _dummy(self, part: Part) -> dict[str, float]:
-        goal = part.y.cpu().numpy()
-        return {"loss": float((goal**2).mean()), **fit_scores(goal, np.zeros_like(goal))}
+    def predict(self, X: Any, return_std: bool = False) -> Any:
+        """The predicted numbers, (n,) or (n, outputs), in the target's own units.
 
-    def predict(self, X: Any) -> np.ndarray:
-        """The predicted numbers, (n,) or (n, outputs), in the target's own units."""
-        output = self._outputs(X)
-        values = output * self.target_scale_ + self.target_mean_
-        return values[:, 0] if self.one_dimensional_ else values
+        With ``return_std`` a pair: they, and the standard deviation of the noise that the network predicts for
+        each of them; raises ``ParameterError`` for a loss that learns none.
+        """
+        loss = self._loss(smooth=False)
+        if return_std and loss.noise is None:
+            raise ParameterError(
+                f"return_std needs a network that learned its noise, got loss={self.loss!r}; "
+                "fit with loss='gaussian_nll'."
+            )
+        output = torch.as_tensor(self._outputs(X))
+        values = loss.answer(output).numpy() * self.target_scale_ + self.target_mean_
+        told = [values, loss.noise(output).numpy() * self.target_scale_] if return_std else [values]  # type: ignore[misc]
+        told = [part[:, 0] if self.one_dimensional_ else part for part in told]
+        return tuple(told) if return_std else told[0]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -1,7 +1,6 @@
 """Dense networks for tables: what classifier and regressor share, from raw rows to a trained module."""
 
 import copy
-import itertools
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,8 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from ganglion.base.device import pick_device
-from ganglion.base.errors import DataError, ModelFileError
+from ganglion.base.errors import DataError, ParameterError
 from ganglion.base.fields import fields_of
+from ganglion.base.named import name_in
 from ganglion.base.record import TrainingRecord
 from ganglion.base.seeds import seed_from, seeded
 from ganglion.data.bins import bin_edges
@@ -21,9 +21,12 @@ from ganglion.data.columns import Frame
 from ganglion.data.facts import table_facts
 from ganglion.data.split import plain_split, stratified_split
 from ganglion.diagnose import diagnose
-from ganglion.diagnose.yardstick import linear_yardstick
+from ganglion.diagnose.doubt import confident_errors
+from ganglion.diagnose.yardstick import yardsticks
 from ganglion.estimators.base import Estimator
+from ganglion.estimators.combinations import judge
 from ganglion.estimators.fields import NetworkFields, TableFields, TrainingFields
+from ganglion.estimators.learned import check_shapes
 from ganglion.estimators.modules import build_module, tried
 from ganglion.estimators.table import TableMixin, read_rows, read_weight, take
 from ganglion.estimators.training import (
@@ -36,14 +39,15 @@ from ganglion.estimators.training import (
     weighted_mean,
 )
 from ganglion.models.mlp import MLP
-from ganglion.nn.tabular import embedding_width
-from ganglion.objectives.losses import Loss
+from ganglion.nn.activations import activation_named
+from ganglion.objectives.losses import Loss, loss_named
 from ganglion.train.find_lr import LrSearch, find_lr
 from ganglion.train.loop import fit
 from ganglion.train.plan import DOUBLE_ANSWER_BELOW_PARAMETERS
 from ganglion.train.run import Run
 
 MIN_VALIDATION_ROWS = 10  # fewer tell epochs apart by luck
+LSUV_ROWS = 256  # training rows that init="lsuv" scales its layers on
 TRAIN_SCORE_ROWS = 20_000  # rows of the training part that its score is taken from
 ONLINE = {
     "max_epochs": 1,
@@ -67,7 +71,7 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
     def _loss(self, smooth: bool) -> Loss:
         raise NotImplementedError
 
-    def _start(self, y: np.ndarray, weight: np.ndarray) -> Tensor:
+    def _start(self, goal: np.ndarray, weight: np.ndarray) -> Tensor:
         raise NotImplementedError
 
     def _score(self, output: Tensor, part: Part) -> float:
@@ -95,6 +99,10 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         constant, and the optimiser's moments carry on. Each call has its own order and dropout masks.
         """
         self._check()
+        if self.average is not None:
+            raise ParameterError(
+                "partial_fit goes on from the weights that answer, so these cannot be an average; set average=None."
+            )
         first = not hasattr(self, "module_")
         if first and classes is None and isinstance(self, ClassifierMixin):
             raise DataError(
@@ -155,13 +163,15 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         """Split, learn columns and target, build the module; everything as tensors on the device."""
         device = pick_device(self.device)
         train, held = self._split(y, settings.validation_fraction, seed)
-        if not again:
+        if again:
+            self._check_outputs()
+        else:
             self._learn_columns(take(rows, train), weight[train])
             self._learn_target(y[train], weight[train])
         matrix, goal = self._matrix(rows), self._goal(y)
         dtype = DTYPES[precision_of(settings, len(train), matrix.shape[1], device)]
         if not again:
-            self.module_ = self._build(matrix[train], y[train], weight[train])
+            self.module_ = self._build(matrix[train], goal[train], weight[train])
         self.module_ = self.module_.to(device, dtype)
         parts = [Part.of(matrix[i], goal[i], weight[i], device, dtype) for i in (train, held)]
         return Prepared(rows, matrix, y, train, held, *parts)
@@ -198,23 +208,44 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
             return stratified_split(y, fraction, seed)
         return plain_split(len(y), fraction, seed)
 
-    def _build(self, matrix: np.ndarray, y: np.ndarray, weight: np.ndarray) -> nn.Module:
+    def _units(self) -> int:
+        """Output units: one per class or target, unless the loss asks for another number."""
+        return self._loss(smooth=False).units(self.n_outputs_)
+
+    def _check_outputs(self) -> None:
+        """Refuse to go on from outputs that meant something else under the loss of the first fit."""
+        record = getattr(self, "record_", None)
+        before = self.loss if record is None else record.settings.get("loss", self.loss)
+        old, new = loss_named(before), self._loss(smooth=False)
+        if (old.units(self.n_outputs_), old.standardised) != (new.units(self.n_outputs_), new.standardised):
+            raise ParameterError(
+                f"a further fit expects a loss whose outputs mean the same, got {self.loss!r} after {before!r}; "
+                "set warm_start=False or fit a new estimator."
+            )
+
+    def _build(self, matrix: np.ndarray, goal: np.ndarray, weight: np.ndarray) -> nn.Module:
         n_real, cardinalities = self._layout()
-        start = self._start(y, weight)
+        start = self._start(goal, weight)
         if self.module is not None:
             return tried(build_module(self.module, matrix.shape[1], len(start)), matrix[:2], len(start))
         bins = 0 if self.preprocessor_ is None else self.bins  # "none" means: the numbers as they are
         edges = bin_edges(matrix[:, :n_real], weight, bins)
-        return MLP(
+        net = MLP(
             n_real, cardinalities, self._widths(), len(start), output_bias=start, edges=edges, **self._shape()
         )
+        judge(self)
+        if name_in(self.init) == "lsuv":
+            net.start_from(torch.as_tensor(matrix[:: max(1, len(matrix) // LSUV_ROWS)][:LSUV_ROWS]))
+        return net
 
     def _widths(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes
         return (int(sizes),) if isinstance(sizes, int | np.integer) else tuple(int(s) for s in sizes)
 
     def _shape(self) -> dict[str, Any]:
-        return {"activation": self.activation, "dropout": float(self.dropout), "init": self.init}
+        """The parts of the stack by their names in ``models.mlp.MLP``."""
+        names = ("activation", "init", "norm", "residual", "dropout", "dropout_kind", "drop_path", "noise")
+        return {name: _plain(getattr(self, name)) for name in names}
 
     def _finish(self, run: Run, set_up: SetUp, made: "Prepared") -> None:
         """Leave what was learned: the module on the CPU, the record, the verdict."""
@@ -225,6 +256,7 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
             if len(part.x):
                 some = slice(None) if name == "validation" else slice(TRAIN_SCORE_ROWS)
                 scores[name] = self._part_scores(model, part, some)
+        baselines, facts = self._yardsticks(made)
         self.module_ = model.to(torch.device("cpu"), torch.float32).eval()
         self.module_.zero_grad(set_to_none=True)
         self._bind_answers()
@@ -242,10 +274,11 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
             settings={k: _plain(getattr(self, k)) for k in fields_of(type(self))},
             plan=set_up.plan.to_dict() | ({"resumed": run.resumed} if run.resumed else {}),
             history=run.history,
-            layers=set_up.watch.rows,
-            data=self._facts(made) | sizes,
+            layers=set_up.panel.layers,
+            probes=set_up.panel.probes,
+            data=self._facts(made) | facts | sizes,
             scores=scores,
-            baselines=self._yardsticks(made),
+            baselines=baselines,
             non_finite=run.non_finite,
             stopped=run.stopped or "epochs",
             best_epoch=self.best_epoch_,
@@ -263,14 +296,23 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         labels = self.classes_[y] if hasattr(self, "classes_") else y
         return table_facts(matrix, names, labels, self._task(), frame=raw)
 
-    def _yardsticks(self, made: "Prepared") -> dict[str, dict[str, float]]:
-        """The dummy and a quick linear model on the rows kept aside, else the dummy on the training rows."""
-        found = {"dummy": self._dummy(made.held if len(made.held.x) else made.train)}
+    def _yardsticks(self, made: "Prepared") -> tuple[dict[str, dict[str, float]], dict[str, Any]]:
+        """Simple models on the rows kept aside, where there are some, and what they tell about the data."""
         classes = len(self.classes_) if hasattr(self, "classes_") else None
         parts = [(p.x.cpu().numpy(), p.y.cpu().numpy()) for p in (made.train, made.held)]
-        if linear := linear_yardstick(parts[0][0], parts[0][1], parts[1][0], parts[1][1], classes=classes):
-            found["linear"] = linear
-        return found
+        found, facts = yardsticks(*parts[0], *parts[1], classes=classes)
+        if classes is not None and len(made.held.x):
+            answer = self._loss(smooth=False).answer(answers(self.module_, made.held.x)).double().cpu().numpy()
+            facts["confident_errors"] = confident_errors(parts[1][1], answer)
+        return {"dummy": self._dummy(made.held if len(made.held.x) else made.train), **found}, facts
+
+    def _dummy(self, part: Part) -> dict[str, float]:
+        """Loss and scores of an answer that does not look at the inputs."""
+        y = part.y.cpu() if part.y.dtype == torch.int64 else part.y.cpu().double()
+        start = self._start(y.numpy(), np.ones(len(y))).double()
+        output = start.expand(len(y), -1)
+        loss = float(self._loss(smooth=False).value(output, y).mean())
+        return {"loss": loss, **self._fit_scores(output.numpy(), y.numpy())}
 
     def _part_scores(self, model: nn.Module, part: Part, some: slice) -> dict[str, float]:
         x, goal = part.x[some], part.y[some]
@@ -313,11 +355,13 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         """Only as much memory is taken as the file's own arrays justify: the shapes come from them."""
         n_real, cardinalities = self._layout()
         if self.module is not None:
-            module = build_module(self.module, n_real, self.n_outputs_)
+            module = build_module(self.module, n_real, self._units())
         else:
-            check_shapes(weights, n_real, cardinalities, self._widths(), self.n_outputs_)
+            pieces = activation_named(self.activation).pieces
+            check_shapes(weights, n_real, cardinalities, self._widths(), self._units(), pieces)
             blank = [np.arange(len(weights["inputs.bins.low"]) + 1.0)]  # as many bins as the file holds
-            module = MLP(n_real, cardinalities, self._widths(), self.n_outputs_, edges=blank, **self._shape())
+            parts = self._shape() | {"init": "zeros"}
+            module = MLP(n_real, cardinalities, self._widths(), self._units(), edges=blank, **parts)
         module.load_state_dict({k: torch.as_tensor(v) for k, v in weights.items()})
         self.module_ = module.eval()
         self._bind_answers()
@@ -354,23 +398,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(k): _plain(v) for k, v in value.items()}
     return value if value is None or isinstance(value, bool | int | float | str) else type(value).__name__
-
-
-def check_shapes(
-    weights: dict[str, np.ndarray],
-    n_real: int,
-    cardinalities: tuple[int, ...],
-    widths: tuple[int, ...],
-    outputs: int,
-) -> None:
-    """Refuse a file whose settings promise other layers than its arrays are, before any are made."""
-    bins = weights["inputs.bins.source"]
-    if bins.shape != weights["inputs.bins.low"].shape or ((bins < 0) | (bins >= n_real)).any():
-        raise ModelFileError("the bins of its numbers name columns that it does not have.")
-    first = n_real + len(bins) + sum(embedding_width(k) for k in cardinalities)
-    sizes = [first, *widths, outputs]
-    wanted = {f"stack.linears.{i}.weight": (b, a) for i, (a, b) in enumerate(itertools.pairwise(sizes))}
-    for name, shape in wanted.items():
-        got = weights[name].shape if name in weights else None
-        if got != shape:
-            raise ModelFileError(f"{name} should be {shape} by its settings and is {got}.")

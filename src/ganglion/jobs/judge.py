@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ganglion.base.named import name_in
 from ganglion.data.columns import Frame
 from ganglion.diagnose import diagnose
 from ganglion.evaluate import baselines, compare_scores
@@ -42,7 +43,8 @@ def judge(result: Result, compare: bool, time_limit: float | None) -> None:
         if model.name == "network":
             record.scores["validation"] = scores
         else:
-            record.baselines[model.name] = scores
+            own = record.baselines.get(model.name, {}) if model.name == "dummy" else {}
+            record.baselines[model.name] = {k: v for k, v in own.items() if k == "loss"} | scores
     estimator.diagnosis_ = diagnose(record)
 
 
@@ -68,11 +70,13 @@ def run_baselines(
 
 
 def record_scores(scores: Any, job: Job, estimator: Any) -> dict[str, float]:
-    """Scores in the words of a training record; losses in the units that training used."""
+    """Scores in the words of a training record; losses in the units that training used, where a score has them."""
     if job.task.classification:
         kept = {k: scores[k] for k in ("accuracy", "balanced_accuracy") if k in scores}
-        loss = {"loss": scores["log_loss"]} if "log_loss" in scores else {}
+        surprise = "log_loss" in scores and name_in(estimator.loss).endswith("cross_entropy")
+        loss = {"loss": scores["log_loss"]} if surprise else {}
         return {"score": scores["accuracy"], **kept, **loss}
     spread = float(np.mean(estimator.target_scale_**2)) if estimator.n_outputs_ == 1 else None
-    loss = {"loss": scores["rmse"] ** 2 / spread} if spread and "rmse" in scores else {}
+    squares = name_in(estimator.loss) in ("squared_error", "mse")
+    loss = {"loss": scores["rmse"] ** 2 / spread} if squares and spread and "rmse" in scores else {}
     return {"score": scores["r2"], "r2": scores["r2"], **loss} if "r2" in scores else dict(loss)
