@@ -14,7 +14,10 @@ import ganglion.nn
 import ganglion.objectives
 from ganglion.models.mlp import MLP
 from ganglion.models.stacked import StackedLinear, StackedMLP
-from ganglion.nn.dense import DenseStack
+from ganglion.nn.activations import Heaviside, Maxout
+from ganglion.nn.dense import DenseStack, Shortcut
+from ganglion.nn.noise import Dropout, DropPath, GaussianNoise, SpatialDropout
+from ganglion.nn.norms import SpectralNormLinear, WeightNormLinear
 from ganglion.nn.piecewise import PiecewiseLinear
 from ganglion.nn.tabular import TableInput
 from ganglion.objectives.base import Objective
@@ -46,6 +49,15 @@ def table(n=20):
 # a layer is known here by how it is made and what it is fed; a new one without a line makes the first test fail
 LAYERS = {
     DenseStack: lambda: (DenseStack([3, 5, 2], "tanh"), torch.randn(7, 3)),
+    Heaviside: lambda: (Heaviside(), torch.randn(7, 3)),
+    Maxout: lambda: (Maxout(3), torch.randn(7, 6)),
+    WeightNormLinear: lambda: (WeightNormLinear(3, 2), torch.randn(7, 3)),
+    SpectralNormLinear: lambda: (SpectralNormLinear(3, 2), torch.randn(7, 3)),
+    Shortcut: lambda: (Shortcut(3, 0.5), torch.randn(7, 3), torch.randn(7, 3)),
+    Dropout: lambda: (Dropout(0.5), torch.randn(7, 3)),
+    SpatialDropout: lambda: (SpatialDropout(0.5), torch.randn(7, 3, 4)),
+    DropPath: lambda: (DropPath(0.5), torch.randn(7, 3)),
+    GaussianNoise: lambda: (GaussianNoise(0.5), torch.randn(7, 3)),
     PiecewiseLinear: lambda: (PiecewiseLinear(EDGES), torch.randn(7, 2)),
     TableInput: lambda: (TableInput(2, (5,), EDGES), table()),
     MLP: lambda: (MLP(2, (5,), (6, 6), 3, init="he", edges=EDGES), table()),
@@ -73,8 +85,8 @@ def test_no_layer_and_no_objective_is_forgotten():
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda c: c.__name__)
 def test_layers(layer):
     torch.manual_seed(0)
-    module, x = LAYERS[layer]()
-    out = module(x)
+    module, *x = LAYERS[layer]()
+    out = module(*x)
     assert torch.isfinite(out).all()
     if any(True for _ in module.parameters()):
         out.square().sum().backward()
@@ -82,7 +94,7 @@ def test_layers(layer):
     again = copy.deepcopy(module)
     again.load_state_dict(module.state_dict())
     module.eval(), again.eval()
-    assert torch.equal(module(x), again(x))
+    assert torch.equal(module(*x), again(*x))
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda c: c.__name__)

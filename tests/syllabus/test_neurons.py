@@ -8,7 +8,7 @@ from scipy.special import softmax as scipy_softmax
 from torch import nn
 
 from ganglion import MLPClassifier, MLPRegressor
-from ganglion.nn.activations import ACTIVATIONS
+from ganglion.nn.activations import ACTIVATIONS, activation_named
 from ganglion.nn.dense import DenseStack
 from ganglion.nn.init import initialise
 from ganglion.nn.tabular import TableInput
@@ -32,7 +32,7 @@ def double(stack: nn.Module) -> nn.Module:
 
 def derivative(name: str, z: torch.Tensor) -> torch.Tensor:
     """The slope that the backward pass by hand uses."""
-    f = ACTIVATIONS[name]
+    f = activation_named(name)
     return f.backward(torch.ones_like(z), z, f.function(z))
 
 
@@ -110,8 +110,10 @@ def test_activation_function(central):
     assert all(distance_from_affine(name) > 1e-6 for name in NAMED)
     z = torch.linspace(-4, 4, 81, dtype=torch.float64)
     z = z[z.abs() > 1e-3]
-    for name, f in ACTIVATIONS.items():
-        h = 1e-6
+    for name in ACTIVATIONS:
+        f, h = activation_named(name), 1e-6
+        if f.backward is None:
+            continue
         by_differences = (f.function(z + h) - f.function(z - h)) / (2 * h)
         np.testing.assert_allclose(derivative(name, z), by_differences, atol=1e-6, err_msg=name)
 
@@ -119,7 +121,7 @@ def test_activation_function(central):
 @pytest.mark.filterwarnings("error")
 def test_sigmoid():
     x = torch.cat([torch.linspace(-40, 40, 20_001), torch.tensor([-1e4, 1e4])]).double()
-    np.testing.assert_allclose(ACTIVATIONS["sigmoid"].function(x), expit(x.numpy()), rtol=0, atol=1e-15)
+    np.testing.assert_allclose(activation_named("sigmoid").function(x), expit(x.numpy()), rtol=0, atol=1e-15)
     slopes = derivative("sigmoid", torch.linspace(-5, 5, 1001, dtype=torch.float64))
     assert slopes.argmax() == 500
     assert slopes[500] == 0.25
@@ -127,11 +129,11 @@ def test_sigmoid():
 
 def test_tanh():
     x = torch.linspace(-30, 30, 20_001, dtype=torch.float64)
-    value = ACTIVATIONS["tanh"].function(x)
+    value = activation_named("tanh").function(x)
     np.testing.assert_allclose(value, np.tanh(x.numpy()), rtol=0, atol=1e-15)
     np.testing.assert_allclose(derivative("tanh", x), 1 - np.tanh(x.numpy()) ** 2, rtol=0, atol=1e-15)
     assert derivative("tanh", torch.zeros(1).double()) == 1
-    twice = 2 * ACTIVATIONS["sigmoid"].function(2 * x) - 1
+    twice = 2 * activation_named("sigmoid").function(2 * x) - 1
     np.testing.assert_allclose(value, twice, rtol=0, atol=1e-12)
 
 
@@ -148,7 +150,7 @@ def through_thirty_layers(activation: str, init: str) -> float:
 def test_relu():
     """max(0, x); with He's start gradients keep their size over 30 layers, through sigmoids they vanish."""
     x = torch.randn(1000)
-    assert torch.equal(ACTIVATIONS["relu"].function(x), x.clamp(min=0))
+    assert torch.equal(activation_named("relu").function(x), x.clamp(min=0))
     assert 0.1 <= through_thirty_layers("relu", "he") <= 10
     assert through_thirty_layers("sigmoid", "lecun") < 1e-10  # lecun: standard deviation 1 / sqrt(n)
     assert derivative("relu", torch.tensor([-1.0])) == 0  # negative side: ReLU does not prevent vanishing
@@ -157,7 +159,7 @@ def test_relu():
 def test_leaky_relu():
     """Biases of -5 kill most ReLU units (no gradient for any row), and no leaky one."""
     x = torch.randn(1000)
-    assert torch.equal(ACTIVATIONS["leaky_relu"].function(x), torch.where(x > 0, x, 0.01 * x))
+    assert torch.equal(activation_named("leaky_relu").function(x), torch.where(x > 0, x, 0.01 * x))
 
     def dead_share(name: str) -> float:
         stack = DenseStack([10, 200, 1], name)

@@ -7,8 +7,8 @@ import torch
 
 from ganglion.data.batches import ResidentBatches
 from ganglion.models.mlp import MLP
-from ganglion.nn.activations import ACTIVATIONS
-from ganglion.nn.dense import keep_mask
+from ganglion.nn.activations import ACTIVATIONS, activation_named
+from ganglion.nn.noise import keep_mask
 from ganglion.objectives.losses import CLASS_LOSSES, VALUE_LOSSES, loss_named
 from ganglion.objectives.supervised import Supervised, SupervisedByHand, goes_by_hand
 from ganglion.optim.flat import Flat, FlatAdamW
@@ -21,23 +21,29 @@ def problem(n, loss, cardinalities=()):
     x = torch.randn(n, 4, generator=g, dtype=torch.float64)
     codes = [torch.randint(0, k, (n, 1), generator=g).double() for k in cardinalities]
     x = torch.cat([x, *codes], 1)
+    k = 2 if loss == "binary_cross_entropy" else 3
     y = (
-        torch.randint(0, 3, (n,), generator=g)
+        torch.randint(0, k, (n,), generator=g)
         if loss in CLASS_LOSSES
         else torch.randn(n, 3, generator=g).double()
     )
     return x, y
 
 
-@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
-@pytest.mark.parametrize("loss", sorted(CLASS_LOSSES | VALUE_LOSSES))
+LOSSES = [*sorted(CLASS_LOSSES | VALUE_LOSSES), "gaussian_nll(0.5)"]
+BY_HAND = sorted(a for a in ACTIVATIONS if activation_named(a).backward)
+PAIRS = [(a, "cross_entropy") for a in BY_HAND] + [("silu", loss) for loss in LOSSES]
+
+
+@pytest.mark.parametrize(("activation", "loss"), PAIRS)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_gradients_equal_autograd(activation, loss, weighted):
     torch.manual_seed(1)
     x, y = problem(17, loss, (5,))
-    net = MLP(4, (5,), (7, 6), 3, activation=activation, init="glorot").double()
-    options = {"smoothing": 0.1} if loss == "cross_entropy" else {}
+    options = {"smoothing": 0.1} if loss.endswith("cross_entropy") else {}
     wanted = loss_named(loss, **options)
+    outputs = wanted.units(2 if loss == "binary_cross_entropy" else 3)
+    net = MLP(4, (5,), (7, 6), outputs, activation=activation, init="glorot").double()
     assert goes_by_hand(net, wanted)
     batch = {"x": x, "y": y} | ({"weight": torch.rand(17).double()} if weighted else {})
     by_hand, auto = copy.deepcopy(net), copy.deepcopy(net)

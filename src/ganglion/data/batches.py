@@ -8,8 +8,8 @@
 The order is a pure function of (seed, epoch), so a resumed run needs only a batch number.
 """
 
-import math
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -26,12 +26,23 @@ def order(seed: int, epoch: int, n: int) -> Tensor:
     return torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(n))
 
 
+def batch_sizes(n: int, size: int, least: int = 1) -> list[int]:
+    """How many of ``n`` examples each batch of an epoch takes; a last one below ``least`` joins the one before it.
+
+    >>> batch_sizes(65, 32), batch_sizes(65, 32, least=2)
+    ([32, 32, 1], [32, 33])
+    """
+    sizes = [size] * (n // size) + [n % size] * (n % size > 0)
+    return [*sizes[:-2], sum(sizes[-2:])] if sizes[-1] < least else sizes
+
+
 class ResidentBatches:
     """Tensors that live on the device and are sliced there: one gather an epoch, then views.
 
     Arguments:
         tensors: name -> tensor, all with the same first dimension n.
         batch_size: examples per batch; the last batch may be smaller.
+        least: examples that the last batch must hold, else they join the batch before it.
         shuffle: a new order each epoch, from (seed, epoch).
         members: seeds of networks that train as one; batches then have shape (members, batch, ...).
 
@@ -48,6 +59,7 @@ class ResidentBatches:
         batch_size: int,
         *,
         shuffle: bool = True,
+        least: int = 1,
         members: tuple[int, ...] | None = None,
     ) -> None:
         lengths = {name: len(t) for name, t in tensors.items()}
@@ -55,10 +67,11 @@ class ResidentBatches:
             raise DataError(f"batches need tensors of one length above 0, got {lengths}; check X and y.")
         self.tensors, self.batch_size, self.shuffle, self.members = tensors, batch_size, shuffle, members
         self.n = next(iter(lengths.values()))
+        self.sizes = batch_sizes(self.n, batch_size, least)
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
-        return math.ceil(self.n / self.batch_size)
+        return len(self.sizes)
 
     def size(self, batch: dict[str, Any]) -> int:
         """How many examples the batch holds (for each member, where there are members)."""
@@ -68,13 +81,12 @@ class ResidentBatches:
     def epoch(self, seed: int, epoch: int, start: int = 0) -> Iterator[dict[str, Tensor]]:
         """The batches of one epoch, from batch number ``start`` on."""
         indices = self._indices(seed, epoch)
-        stops = range(start * self.batch_size, self.n, self.batch_size)
         if indices is None or self._bytes() <= GATHER_ALL_BELOW:
             whole = self.tensors if indices is None else self._gathered(indices)
-            yield from self._slices(whole, stops)
+            yield from self._slices(whole, start)
             return
-        for i in stops:
-            cut = indices[..., i : i + self.batch_size]
+        for stop, size in list(zip(accumulate(self.sizes), self.sizes))[start:]:
+            cut = indices[..., stop - size : stop]
             yield {k: t[cut] for k, t in self.tensors.items()}
 
     def _gathered(self, indices: Tensor) -> dict[str, Tensor]:
@@ -82,11 +94,10 @@ class ResidentBatches:
             return {k: t[indices] for k, t in self.tensors.items()}
         return {k: t.index_select(0, indices) for k, t in self.tensors.items()}  # quicker for wide rows
 
-    def _slices(self, whole: dict[str, Tensor], stops: range) -> Iterator[dict[str, Tensor]]:
-        names, size = list(whole), self.batch_size
-        parts = [t.split(size, dim=1 if self.members else 0) for t in whole.values()]
-        for i in stops:
-            yield dict(zip(names, (p[i // size] for p in parts)))
+    def _slices(self, whole: dict[str, Tensor], start: int) -> Iterator[dict[str, Tensor]]:
+        parts = [t.split(self.sizes, dim=1 if self.members else 0) for t in whole.values()]
+        for i in range(start, len(self)):
+            yield dict(zip(whole, (p[i] for p in parts)))
 
     def _indices(self, seed: int, epoch: int) -> Tensor | None:
         if not self.shuffle:

@@ -7,10 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganglion.base.errors import ParameterError
 from ganglion.nn.activations import activation_named
 from ganglion.nn.dense import DenseStack
-from ganglion.nn.init import initialise
+from ganglion.nn.init import initialise, scale_outputs
 from ganglion.nn.tabular import TableInput
+
+OF_ACTIVATION = ("auto", "zero_residual")  # starts that leave the hidden layers' rule to the activation
 
 
 class MLP(nn.Module):
@@ -20,10 +23,12 @@ class MLP(nn.Module):
         n_real, cardinalities, edges: the columns of the input, see ``nn.tabular.TableInput``.
         hidden_layer_sizes: units of each hidden layer; empty gives a linear model.
         n_outputs: logits or values.
-        activation, dropout: see ``nn.dense.DenseStack``.
-        init: a name in ``nn.init``; ``"auto"`` is the activation's own. The last layer starts at zero, so
-            that training starts from ``output_bias``.
+        activation and what follows ``edges``: see ``nn.dense.DenseStack``.
+        init: a name in ``nn.init``. ``"auto"`` is the activation's own with a last layer of zeros, so that training
+            starts from ``output_bias``; it and ``"zero_residual"`` let each residual branch start at zero.
         output_bias: (n_outputs,) start of the last bias: class log-odds, or the mean target.
+
+    Raises ``ParameterError`` for parts that do not go together.
 
     >>> MLP(3, (), (8,), 2)(torch.zeros(4, 3)).shape
     torch.Size([4, 2])
@@ -37,24 +42,45 @@ class MLP(nn.Module):
         n_outputs: int,
         *,
         activation: str = "relu",
-        dropout: float = 0.0,
         init: str = "auto",
         output_bias: Tensor | None = None,
         edges: Sequence[np.ndarray] = (),
+        **parts: Any,
     ) -> None:
         super().__init__()
         self.inputs = TableInput(n_real, cardinalities, edges)
-        self.stack = DenseStack([self.inputs.width, *hidden_layer_sizes, n_outputs], activation, dropout)
-        initialise(self.stack, activation_named(activation).init if init == "auto" else init)
-        if init == "auto":
-            nn.init.zeros_(self.stack.linears[-1].weight)  # type: ignore[arg-type]
+        self.stack = DenseStack([self.inputs.width, *hidden_layer_sizes, n_outputs], activation, **parts)
+        self._initialise(init, activation)
         if output_bias is not None:
             with torch.no_grad():
                 self.stack.linears[-1].bias.copy_(output_bias)  # type: ignore[operator, union-attr]
 
+    def _initialise(self, init: str, activation: str) -> None:
+        if init == "zero_residual" and not self.stack.shortcuts:
+            raise ParameterError(
+                "init 'zero_residual' sets the ends of residual branches to zero, and this network has none; set "
+                "residual=True or take init='auto'."
+            )
+        of_activation = init in OF_ACTIVATION
+        initialise(self.stack, activation_named(activation).init if of_activation else init)
+        if of_activation:
+            self.stack.open_skips()
+        if init == "auto":
+            nn.init.zeros_(self.stack.linears[-1].weight)  # type: ignore[arg-type]
+
     def forward(self, x: Tensor) -> Tensor:
         """(n, columns) -> (n, n_outputs)."""
         return self.stack(self.inputs(x))
+
+    def start_from(self, rows: Tensor) -> None:
+        """Scale every layer's outputs on some training rows (n, columns) to variance 1: the second half of LSUV."""
+        with torch.no_grad():
+            scale_outputs(self.stack, self.inputs(rows))
+
+    @property
+    def goes_by_hand(self) -> bool:
+        """Whether the parts of the stack have a backward pass that is written out."""
+        return self.stack.goes_by_hand
 
     def by_hand(self) -> Any:
         """A training pass without autograd's bookkeeping, over the weights as they lie now."""

@@ -10,46 +10,122 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganglion.base.errors import ParameterError
 from ganglion.nn.activations import activation_named
+from ganglion.nn.noise import DROPOUTS, DropPath, GaussianNoise, keep_mask
+from ganglion.nn.norms import norm_named
 from ganglion.nn.quick import product, quick_from
 
-BITS = 2**16  # values of the number that decides over a unit
-DRAWN_IN_FOURS_FROM = 8192  # units in a mask; below, the calls cost more than the drawing
+
+class Shortcut(nn.Module):
+    """The end of a residual branch: ``x + drop_path(V h + c)`` for x before the branch and h inside it.
+
+    The branch ends with a linear map, so that it can add and subtract, and so that V = 0 makes the block an identity
+    which still learns (He et al. 2016, arXiv:1603.05027).
+
+    >>> Shortcut(3)(torch.zeros(2, 3), torch.ones(2, 3)).shape
+    torch.Size([2, 3])
+    """
+
+    def __init__(self, width: int, drop_path: float = 0.0) -> None:
+        super().__init__()
+        self.linear, self.path = nn.Linear(width, width), DropPath(drop_path)
+
+    def forward(self, x: Tensor, h: Tensor) -> Tensor:
+        """(n, d), (n, d) -> (n, d)."""
+        return x + self.path(self.linear(h))
 
 
 class DenseStack(nn.Module):
-    """Dense layers with an activation and dropout after each but the last.
+    """Dense layers with normalisation, activation and dropout after each but the last.
 
-    ``h_l = dropout(f(h_{l-1} W_l^T + b_l))``, and the last layer without ``f`` and dropout.
+    ``h_l = dropout(f(norm(h_{l-1} W_l^T + b_l)))``, and the last layer is ``h_{L-1} W_L^T + b_L`` alone. With
+    ``residual``, hidden layers as wide as their input become ``h_l = h_{l-1} + V_l dropout(f(norm(...))) + c_l``.
 
     Arguments:
         widths: d_0, ..., d_L.
         activation: a name in ``nn.activations``.
         dropout: probability of zeroing a unit, a fresh mask for every example and pass
             (Srivastava et al. 2014); survivors are divided by ``1 - dropout``.
+        norm: a name in ``nn.norms``.
+        residual: whether layers that keep the width have a skip.
+        drop_path: probability of leaving out the last residual branch for an example, rising linearly from the first
+            one's (Huang et al. 2016).
+        noise: standard deviation of normal numbers added to the inputs in training.
+        dropout_kind: ``"units"``, or ``"alpha"`` for SELU networks.
+
+    Raises ``ParameterError`` for parts that do not go together.
 
     >>> DenseStack([3, 4, 2], "relu")(torch.zeros(5, 3)).shape
     torch.Size([5, 2])
     """
 
-    def __init__(self, widths: Sequence[int], activation: str = "relu", dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        widths: Sequence[int],
+        activation: str = "relu",
+        dropout: float = 0.0,
+        *,
+        norm: str | None = None,
+        residual: bool = False,
+        drop_path: float = 0.0,
+        noise: float = 0.0,
+        dropout_kind: str = "units",
+    ) -> None:
         super().__init__()
-        self.activation = activation
-        self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(widths))
-        self.activations = nn.ModuleList(activation_named(activation).module() for _ in widths[2:])
-        self.dropout = dropout
+        f, normalise, (*sizes, outputs) = activation_named(activation), norm_named(norm), widths
+        hidden = list(itertools.pairwise(sizes))
+        skipping = [i for i, (a, b) in enumerate(hidden) if residual and a == b]
+        _check(sizes, residual and not skipping, drop_path and not residual, dropout_kind)
+        self.activation, self.dropout = activation, dropout
+        self.linears = nn.ModuleList(normalise.dense(a, b * f.pieces) for a, b in hidden)
+        self.linears.append(nn.Linear(sizes[-1], outputs))
+        after = normalise.after
+        self.norms = nn.ModuleList(after(b * f.pieces, 0) for _, b in hidden if after is not None)
+        self.activations = nn.ModuleList(f.module() for _ in hidden)
+        self.drop, self.noise = DROPOUTS[dropout_kind](dropout), GaussianNoise(noise)
+        self.shortcuts = nn.ModuleDict(
+            {str(i): Shortcut(sizes[i], drop_path * k / len(skipping)) for k, i in enumerate(skipping, 1)}
+        )
+        plain = not (self.norms or self.shortcuts or noise) and normalise.dense is nn.Linear
+        self.goes_by_hand = plain and f.backward is not None and dropout_kind == "units"
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, d_0) -> (n, d_L)."""
-        for linear, f in zip(self.linears, self.activations):
-            x = f(linear(x))
-            if self.dropout and self.training:
-                x = x * keep_mask(x, self.dropout)
+        x = self.noise(x)
+        for i, (linear, f) in enumerate(zip(self.linears, self.activations)):
+            z = linear(x)
+            h = self.drop(f(self.norms[i](z) if self.norms else z))
+            x = self.shortcuts[str(i)](x, h) if str(i) in self.shortcuts else h
         return self.linears[-1](x)
 
+    @torch.no_grad()
+    def open_skips(self) -> None:
+        """Set the last weights of every residual branch to zero: each block starts as the identity."""
+        for shortcut in self.shortcuts.values():
+            nn.init.zeros_(shortcut.linear.weight)  # type: ignore[union-attr, arg-type]
+
     def by_hand(self) -> "DensePass":
-        """A training pass without autograd, over the weights as they lie now."""
+        """A training pass without autograd, over the weights as they lie now; only where ``goes_by_hand``."""
         return DensePass(self)
+
+
+def _check(sizes: list[int], no_skips: bool, no_paths: Any, dropout_kind: str) -> None:
+    """Refuse parts of a dense stack that do not go together."""
+    if dropout_kind == "spatial":
+        raise ParameterError(
+            "spatial dropout drops channels over all their positions, and a dense layer's units have none; take "
+            "dropout_kind='units'."
+        )
+    if no_skips:
+        raise ParameterError(
+            f"residual=True needs a hidden layer that is as wide as its input, got the widths {tuple(sizes)}; give two "
+            "hidden layers of one width, as in hidden_layer_sizes=(64, 64)."
+        )
+    if no_paths:
+        raise ParameterError(
+            "drop_path leaves out residual branches, and this network has none; set residual=True or drop_path=0."
+        )
 
 
 class DensePass:
@@ -64,7 +140,7 @@ class DensePass:
         self.transposed = [weight.t() for weight, *_ in layers]
         self.quick = [quick_from(weight) for weight, *_ in layers]
         self.dropout = stack.dropout
-        activation = activation_named(stack.activation)
+        activation: Any = activation_named(stack.activation)
         self.function, self.slope = activation.function, activation.backward
         self.tape: list[tuple[Tensor, Tensor, Tensor, Tensor | None]] = []
 
@@ -106,19 +182,3 @@ class DensePass:
                 g = g.mm(weight) if n < self.quick[i][0] else product(g, self.transposed[i])
         self.tape = []
         return g if to_input else None
-
-
-def keep_mask(like: Tensor, dropout: float) -> Tensor:
-    """A dropout mask: 0 with probability ``dropout``, else ``1 / (1 - dropout)``.
-
-    Compared with uniform numbers, which is several times quicker on a CPU than ``bernoulli``; large masks
-    there are compared with 16 random bits per unit (four units a draw), which halves the time once more. The
-    probability is then rounded to a 65,536th, and the survivors are divided by the rounded one.
-    """
-    keep, n = 1.0 - dropout, like.numel()
-    level = round(keep * BITS)
-    if n < DRAWN_IN_FOURS_FROM or like.device.type != "cpu" or not 0 < level < BITS:
-        return torch.rand_like(like).lt_(keep).div_(keep)
-    drawn = torch.empty(-(-n // 4), dtype=torch.int64).random_(-(2**63), None)
-    units = drawn.view(torch.int16)[:n].view(like.shape)  # uniform on -32768 .. 32767
-    return (units < level - BITS // 2).to(like.dtype).mul_(BITS / level)

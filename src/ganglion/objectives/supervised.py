@@ -6,6 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganglion.base.errors import ParameterError
+from ganglion.nn.activity import activations_of, hidden_values, mean_size
+from ganglion.nn.max_norm import bound_rows_, incoming_weights
 from ganglion.objectives.base import Batch, Objective, Step, has_batch_norm, soft_threshold_
 from ganglion.objectives.losses import Loss
 
@@ -18,12 +21,27 @@ class Supervised(Objective):
         loss: from ``objectives.losses``.
         l1: weight of ``|w|_1`` over dense and convolution weights, applied as a proximal step after each
             update, so that weights become exactly zero.
+        max_norm: the longest that a unit's incoming weights may be after an update.
+        activity: weight of the mean absolute hidden activation, which joins each example's loss.
+
+    Raises ``ParameterError`` for ``activity`` without hidden activations.
     """
 
-    def __init__(self, model: nn.Module, loss: Loss, l1: float = 0.0) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Loss,
+        l1: float = 0.0,
+        max_norm: float | None = None,
+        activity: float = 0.0,
+    ) -> None:
         super().__init__()
-        self.net, self.loss, self.l1 = model, loss, l1
-        self.couples_batch = has_batch_norm(model)
+        self.net, self.loss, self.l1, self.max_norm, self.activity = model, loss, l1, max_norm, activity
+        if activity and not activations_of(model):
+            raise ParameterError(
+                "activity is a penalty on hidden activations, and this network has none; set activity=0."
+            )
+        self.couples_batch = loss.couples_batch or has_batch_norm(model)
 
     @property
     def model(self) -> nn.Module:
@@ -31,19 +49,26 @@ class Supervised(Objective):
         return self.net
 
     def forward(self, batch: Batch, phase: str) -> Step:
-        """Losses (n,) and output (n, k)."""
-        output = self.net(batch["x"])
-        return Step(self.loss.value(output, batch["y"]), output)
+        """Losses (n,) and output (n, k); with ``activity`` also their two terms, (n,) each."""
+        if not self.activity:
+            output = self.net(batch["x"])
+            return Step(self.loss.value(output, batch["y"]), output)
+        with hidden_values(self.net) as values:
+            output = self.net(batch["x"])
+        terms = {"data": self.loss.value(output, batch["y"]), "activity": mean_size(values)}
+        return Step(terms["data"] + self.activity * terms["activity"], output, terms)
 
     @property
     def acts_after_update(self) -> bool:
-        """With an l1 penalty."""
-        return bool(self.l1)
+        """With an l1 penalty or a bound on the weights' length."""
+        return bool(self.l1 or self.max_norm)
 
     def after_update(self, phase: str, lr: float) -> None:
-        """The proximal step of the l1 penalty."""
+        """The proximal step of the l1 penalty, and the bound on the weights' length."""
         if self.l1:
             soft_threshold_([p for p in self.net.parameters() if p.dim() > 1], lr * self.l1)
+        if self.max_norm:
+            bound_rows_(incoming_weights(self.net), self.max_norm)
 
 
 class SupervisedByHand(Supervised):
@@ -54,8 +79,10 @@ class SupervisedByHand(Supervised):
     one buffer, so the loop sees one parameter instead of two per layer.
     """
 
-    def __init__(self, model: nn.Module, loss: Loss, l1: float = 0.0, *, flat: Any) -> None:
-        super().__init__(model, loss, l1)
+    def __init__(
+        self, model: nn.Module, loss: Loss, l1: float = 0.0, max_norm: float | None = None, *, flat: Any
+    ) -> None:
+        super().__init__(model, loss, l1, max_norm)
         # in tuples: buffer and pass are the model's own weights, not more parts
         self._flat, self._pass = (flat.value,), (model.by_hand(),)  # type: ignore[operator]
 
@@ -81,4 +108,4 @@ class SupervisedByHand(Supervised):
 
 def goes_by_hand(model: nn.Module, loss: Loss) -> bool:
     """Whether model and loss both know their own backward pass."""
-    return hasattr(model, "by_hand") and loss.by_hand is not None
+    return getattr(model, "goes_by_hand", False) and loss.by_hand is not None

@@ -1,0 +1,44 @@
+"""Parts that do not go well together: a word about poor pairs, and a stop for those that undo each other."""
+
+import warnings
+from typing import Any
+
+from ganglion.base.errors import ParameterError
+from ganglion.base.named import name_in
+from ganglion.nn.init import HE
+
+BENT = ("tanh", "sigmoid", "logistic", "softmax", "threshold")  # neither side of 0 is cut off
+
+
+def judge(settings: Any) -> None:
+    """Warn of poor pairs of parts; ``settings`` has the fields of ``NetworkFields`` and ``TrainingFields``.
+
+    Raises ``ParameterError`` for a bound on weights whose length a normalisation takes away.
+    """
+    activation, init = name_in(settings.activation), name_in(settings.init)
+    if settings.max_norm is not None and settings.norm in ("weight", "spectral"):
+        raise ParameterError(
+            f"max_norm bounds the length of weights, and norm={settings.norm!r} divides that length away; set "
+            "max_norm=None or take another norm."
+        )
+    if not settings.hidden_layer_sizes:
+        return
+    if init in HE and activation in BENT:
+        _warn(
+            f"init={settings.init!r} doubles the variance because ReLU cuts half of it off, and {activation} cuts "
+            "nothing off: its units start saturated in deep networks; init='glorot_normal' or 'auto' suits it."
+        )
+    if activation == "threshold":
+        _warn(
+            "activation='threshold' has no slope, so no gradient reaches the layers before the last: they stay as they "
+            "started; a sigmoid is its smooth form."
+        )
+    if settings.dropout_kind == "alpha" and settings.dropout and activation != "selu":
+        _warn(
+            f"dropout_kind='alpha' gives dropped units selu's lowest value, which for {activation} is just noise; take "
+            "activation='selu' or dropout_kind='units'."
+        )
+
+
+def _warn(sentence: str) -> None:
+    warnings.warn(sentence, UserWarning, stacklevel=7)
