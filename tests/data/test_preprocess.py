@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ganglion.base.errors import DataError, ModelFileError, ParameterError
-from ganglion.data import encode, impute, scale
+from ganglion.data import dates, encode, impute, scale
 from ganglion.data.columns import as_frame
 from ganglion.data.preprocess import TablePreprocessor
 from ganglion.data.read import read_table
@@ -113,13 +113,17 @@ OPTIONS = (
     + [{"scale": method} for method in scale.METHODS]
     + [{"encode": method} for method in encode.METHODS]
     + [{"indicators": False, "max_onehot": 3, "integer_levels": 4, "neighbors": 2}]
+    + [{"dates": method} for method in dates.METHODS]
+    + [{"interactions": "polynomial"}, {"interactions": "ratios(3)"}, {"select": "mutual_information(5)"}]
+    + [{"interactions": "radius", "select": "mutual_information", "dates": "cyclic"}]
 )
+CLASSES = np.random.default_rng(5).integers(0, 3, 90)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_state_gives_the_same_bits(options):
     table = mixed() | {"few": np.arange(90) % 3}
-    pre = TablePreprocessor(**options).fit(table)
+    pre = TablePreprocessor(**options).fit(table, CLASSES)
     expected = pre.transform(table)
     values, arrays = pre.state()
     assert all(isinstance(array, np.ndarray) and array.dtype.kind in "fi" for array in arrays.values())
@@ -128,6 +132,14 @@ def test_state_gives_the_same_bits(options):
     assert again.names_out_ == pre.names_out_
     assert again.dropped_ == pre.dropped_
     assert again.cardinalities_ == pre.cardinalities_
+    assert (again.unselected_, again.unused_, again.changes()) == (
+        pre.unselected_,
+        pre.unused_,
+        pre.changes(),
+    )
+    assert (
+        again.transform_training(table, CLASSES).tobytes() == pre.transform_training(table, CLASSES).tobytes()
+    )
     assert again.summary() == pre.summary()
     assert again.schema_differences(table) == []
 
@@ -154,18 +166,20 @@ def damaged(values, arrays, rng):
 
 def test_damaged_states_are_one_sentence():
     table = mixed()
+    rich = {"encode": "target", "interactions": "products", "select": "mutual_information(9)"}
     stored = [
-        TablePreprocessor(impute=method).fit(table).state() for method in ("median", "knn", "iterative")
+        TablePreprocessor(impute=method, **more).fit(table, CLASSES).state()
+        for method, more in (("median", {}), ("knn", {}), ("iterative", {}), ("mean", rich), ("median", rich))
     ]
     rng = np.random.default_rng(0)
     refused = 0
-    for i in range(300):
-        values, arrays = damaged(*stored[i % 3], rng)
+    for i in range(400):
+        values, arrays = damaged(*stored[i % 5], rng)
         try:
             TablePreprocessor.from_state(values, arrays)
         except ModelFileError as error:
             refused += "\n" not in str(error)
-    assert refused > 150
+    assert refused > 200
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
@@ -173,8 +187,8 @@ def test_weights_are_repeated_rows(options):
     table = as_frame(mixed() | {"few": np.arange(90) % 3})
     counts = np.random.default_rng(1).integers(0, 4, 90)
     repeated = table.take(np.repeat(np.arange(90), counts))
-    weighted = TablePreprocessor(**options).fit(table, sample_weight=counts)
-    plain = TablePreprocessor(**options).fit(repeated)
+    weighted = TablePreprocessor(**options).fit(table, CLASSES, sample_weight=counts)
+    plain = TablePreprocessor(**options).fit(repeated, np.repeat(CLASSES, counts))
     assert weighted.names_out_ == plain.names_out_
     np.testing.assert_allclose(weighted.transform(table), plain.transform(table), rtol=1e-5, atol=1e-6)
 
@@ -236,7 +250,7 @@ def test_constants_one_row_and_one_column_still_work(X):
     assert out.shape[1] >= 1
 
 
-@pytest.mark.parametrize("name", ["impute", "scale", "encode"])
+@pytest.mark.parametrize("name", ["impute", "scale", "encode", "dates", "interactions", "select"])
 def test_options_are_checked_at_fit(name):
     with pytest.raises(ParameterError, match=r"did you mean|use one of these"):
         TablePreprocessor(**{name: "medain"}).fit(numbers())

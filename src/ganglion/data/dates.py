@@ -2,8 +2,14 @@
 
 import numpy as np
 
+from ganglion.data.features import cyclic
+
 GROWING = ("year", "elapsed")
 TURNING = ("month_sin", "month_cos", "weekday_sin", "weekday_cos", "hour_sin", "hour_cos")
+
+METHODS = ("parts", "cyclic", "elapsed")
+GROWS = {"parts": GROWING, "cyclic": (), "elapsed": ("elapsed",)}
+TURNS = {"parts": TURNING, "cyclic": TURNING, "elapsed": ()}
 
 
 def growing_parts(days: np.ndarray) -> np.ndarray:
@@ -35,9 +41,8 @@ def turning_parts(days: np.ndarray) -> np.ndarray:
     filled = np.where(gap, 0.0, days)
     month = _moments(days).astype("datetime64[M]").astype(np.int64) % 12
     weekday = np.floor(filled - 4.0) % 7  # 1970-01-05 was a Monday
-    angles = [month / 12, weekday / 7, filled % 1.0]
-    parts = [f(2 * np.pi * angle) for angle in angles for f in (np.sin, np.cos)]
-    return np.where(gap[:, None], 0.0, np.column_stack(parts))
+    parts = [cyclic(month, 12), cyclic(weekday, 7), cyclic(filled % 1.0, 1)]
+    return np.where(gap[:, None], 0.0, np.hstack(parts))
 
 
 def _moments(days: np.ndarray) -> np.ndarray:

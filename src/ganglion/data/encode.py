@@ -1,4 +1,4 @@
-"""Categories as numbers: one-hot, ordinal, or codes for a learned embedding."""
+"""Categories as numbers: one-hot, ordinal, or codes for a learned embedding or for means of the target."""
 
 from collections.abc import Sequence
 
@@ -11,12 +11,12 @@ from ganglion.data.cells import Words, parse_numbers, words
 from ganglion.data.columns import as_text, is_text
 from ganglion.data.schema import Column
 
-METHODS = ("auto", "onehot", "ordinal", "embedding")
+METHODS = ("auto", "onehot", "ordinal", "embedding", "target")
 MAX_LEVELS = 10_000
 
 
 def choose(method: str, n_levels: int, max_onehot: int) -> str:
-    """How a category is encoded: ``"sign"``, ``"onehot"``, ``"ordinal"`` or ``"embedding"``.
+    """How a category is encoded: ``"sign"``, ``"onehot"``, ``"ordinal"``, ``"embedding"`` or ``"target"``.
 
     Two levels or fewer are one column of -1 and 1 whatever the method; ``auto`` is one-hot up to
     ``max_onehot`` levels and an embedding beyond.

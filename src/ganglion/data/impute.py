@@ -156,6 +156,18 @@ class Imputer:
         return imputer
 
 
+def variance_ratio(missing: float, mean: float, std: float, fill: float) -> float:
+    """Variance after a share of cells got one ``fill``, over the variance of the present cells.
+
+    ``(1 - m) + m (1 - m) ((fill - mean) / std)^2``: filling with the mean leaves 1 - m of it.
+
+    >>> variance_ratio(0.3, 5.0, 2.0, 5.0), round(variance_ratio(0.5, 0.0, 1.0, 2.0), 3)
+    (0.7, 1.5)
+    """
+    away = (fill - mean) / std if std > 0 else 0.0
+    return (1.0 - missing) * (1.0 + missing * away * away)
+
+
 def _medians(matrix: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return weighted.quantiles(matrix, counts, np.array([0.5]))[0]
 
