@@ -35,9 +35,14 @@ class TrainingRecord:
       ``n_columns``, ``n_features``, ``n_parameters``, ``classes`` (label -> count), ``scales`` (column ->
       ``{"mean", "std", "min", "max"}`` of the network's input), ``duplicates`` (share of rows),
       ``single_column_scores`` (column -> score of that column alone, 0.5..1 AUC or 0..1 R^2).
+      What simple models tell: ``directions`` (``condition``, ``largest_share``; see ``diagnose.directions``),
+      ``doubtful_labels`` and ``confident_errors`` (``share``, ``rows``, ``all``) or ``gross_errors``
+      (``share``, ``rows``); see ``diagnose.doubt``.
+    * ``curve``: of a learning curve, a row per size: ``n_train``, ``train_score``, ``val_score``.
     * ``scores``: ``{"train": {...}, "validation": {...}}`` at the kept weights, in evaluation mode; keys
       ``loss``, ``score``, and for classes ``accuracy``, ``balanced_accuracy``.
-    * ``baselines``: name (``dummy``, ``linear``, ``trees``) -> the same score keys on the same validation part.
+    * ``baselines``: name (``dummy``, ``linear``, ``kernel``, ``trees``) -> the same score keys on the same
+      validation part.
     * ``non_finite``: ``None`` or ``{"epoch", "step", "phase", "layer", "quantity", "cause"}``.
     * ``stopped``: why it ended: ``"epochs"``, ``"early"``, ``"time"``, ``"interrupt"``, ``"non_finite"``.
     """
@@ -49,6 +54,7 @@ class TrainingRecord:
     layers: list[dict[str, Any]] = field(default_factory=list)
     probes: list[dict[str, Any]] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
+    curve: list[dict[str, Any]] = field(default_factory=list)
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
     non_finite: dict[str, Any] | None = None
@@ -125,6 +131,7 @@ SOUND: dict[str, Callable[[Any], bool]] = {
     "layers": lambda value: isinstance(value, list) and all(map(_layer, value)),
     "probes": lambda value: isinstance(value, list) and all(map(_probe, value)),
     "data": _facts,
+    "curve": lambda value: isinstance(value, list) and all(map(_numbers, value)),
     "scores": _scores,
     "baselines": _scores,
     "non_finite": lambda value: value is None or _flat(value),

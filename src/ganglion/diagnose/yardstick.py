@@ -1,8 +1,13 @@
-"""The yardstick: a linear model in milliseconds, so that every record can tell whether there is something to find."""
+"""The yardsticks: simple models in milliseconds, so that every record can tell whether there is something to find."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ganglion.diagnose.directions import direction_facts
+from ganglion.diagnose.doubt import confident_errors, gross_errors
+from ganglion.diagnose.kernel import kernel_ridge
 from ganglion.metrics.tasks import fit_scores
 
 ROWS = 2000  # more rows hardly move a linear model's score
@@ -44,3 +49,55 @@ def linear_yardstick(
         return fit_scores(np.asarray(y_valid), answer.argmax(1), classes)
     held = np.asarray(y_valid, dtype=np.float64).reshape(len(answer), -1)
     return {**fit_scores(held, answer), "loss": float(((held - answer) ** 2).mean())}
+
+
+def kernel_yardstick(
+    X_train: NDArray, y_train: NDArray, X_valid: NDArray, y_valid: NDArray, *, classes: int | None = None
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Scores of kernel ridge regression on held-out rows, and what its left-out answers tell about the targets.
+
+    Arguments:
+        X_train, y_train, X_valid, y_valid, classes: as for ``linear_yardstick``.
+
+    Returns the scores, and facts for a record's ``data``: ``doubtful_labels`` or ``gross_errors``.
+
+    >>> X = np.linspace(-3, 3, 90)[:, None]
+    >>> kernel_yardstick(X, X[:, 0] ** 2, X, X[:, 0] ** 2)[0]["score"] > 0.99
+    True
+    """
+    y = np.asarray(y_train)
+    goal = np.eye(classes)[y] if classes is not None else np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+    fitted = kernel_ridge(X_train, goal, X_valid)
+    if fitted is None:
+        return {}, {}
+    judged = len(y_valid) > 1
+    if classes is not None:
+        doubts = confident_errors(y[fitted.rows], fitted.left_out)
+        scores = fit_scores(np.asarray(y_valid), fitted.held.argmax(1), classes) if judged else {}
+        return scores, {"doubtful_labels": doubts} if doubts else {}
+    gross = gross_errors((goal[fitted.rows] - fitted.left_out)[:, 0])
+    scores = {}
+    if judged:
+        truth = np.asarray(y_valid, dtype=np.float64).reshape(len(y_valid), -1)
+        scores = {**fit_scores(truth, fitted.held), "loss": float(((truth - fitted.held) ** 2).mean())}
+    return scores, {"gross_errors": gross} if gross else {}
+
+
+def yardsticks(
+    X_train: NDArray, y_train: NDArray, X_valid: NDArray, y_valid: NDArray, *, classes: int | None = None
+) -> tuple[dict[str, dict[str, float]], dict[str, Any]]:
+    """All simple models: scores for a record's ``baselines``, and facts for its ``data``.
+
+    Arguments:
+        X_train, y_train, X_valid, y_valid, classes: as for ``linear_yardstick``.
+
+    >>> X = np.linspace(-3, 3, 90)[:, None]
+    >>> sorted(yardsticks(X, X[:, 0], X, X[:, 0])[0])
+    ['kernel', 'linear']
+    """
+    linear = linear_yardstick(X_train, y_train, X_valid, y_valid, classes=classes)
+    kernel, facts = kernel_yardstick(X_train, y_train, X_valid, y_valid, classes=classes)
+    y = np.asarray(y_train)
+    goal = np.eye(classes)[y] if classes is not None else np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+    facts["directions"] = direction_facts(X_train, goal)
+    return {k: v for k, v in {"linear": linear, "kernel": kernel}.items() if v}, facts
