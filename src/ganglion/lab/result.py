@@ -93,7 +93,8 @@ def in_words(values: Sequence[float] | float) -> str:
     """
     known = summary(values)
     text = number(known["mean"])
-    return f"{text} ± {known['std']:.2g}" if known["n"] > 1 and known["std"] > 0 else text
+    spread = f"{known['std']:,.0f}" if 100 <= known["std"] < 1e6 else f"{known['std']:.2g}"
+    return f"{text} ± {spread}" if known["n"] > 1 and known["std"] > 0 else text
 
 
 def number(value: float) -> str:

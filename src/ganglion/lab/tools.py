@@ -1,7 +1,8 @@
-"""What several experiments share: small data sets, plain descent on a function, a short training run."""
+"""What several experiments share: small data sets, a short training run."""
 
 from collections.abc import Callable
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,6 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-Step = Callable[[Tensor, Tensor], Tensor]
 
 
 @cache
@@ -34,7 +33,7 @@ def digits(n_train: int, seed: int = 0, n_test: int = 797) -> tuple[Tensor, Tens
 def dense(widths: list[int], activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Sequential:
     """A plain dense network of torch's layers, with torch's own start."""
     layers: list[nn.Module] = []
-    for a, b in zip(widths, widths[1:-1]):
+    for a, b in pairwise(widths[:-1]):
         layers += [nn.Linear(a, b), activation()]
     return nn.Sequential(*layers, nn.Linear(*widths[-2:]))
 
@@ -85,15 +84,3 @@ def accuracy(net: nn.Module, X: Tensor, y: Tensor) -> float:
     right = float((net(X).argmax(1) == y).float().mean())
     net.train(was)
     return right
-
-
-def steps_until(move: Step, gradient: Step, start: Tensor, close: float, most: int) -> int:
-    """Steps that a rule ``move(w, g) -> w`` takes until ``|w| < close``; ``most`` if it does not get there."""
-    w = start.clone()
-    for step in range(most):
-        if float(w.norm()) < close:
-            return step
-        w = move(w, gradient(w, w))
-        if not torch.isfinite(w).all():
-            return most
-    return most
