@@ -264,6 +264,14 @@ class TablePreprocessor:
         }
         return {what: _listed(names) for what, names in said.items() if names}
 
+    def variance_ratio(self, column: Column) -> float | None:
+        """Variance of a number after its gaps are filled over that before; ``None`` unless one value fills them."""
+        if column.kind != "number" or self.impute not in ("mean", "median", "most_frequent"):
+            return None
+        place = [c.name for c in self.numbers_.columns].index(column.name)
+        fill = float(self.numbers_.imputer.arrays["fill"][place])
+        return impute.variance_ratio(column.missing, column.mean or 0.0, column.std or 0.0, fill)
+
     # storing
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -64,3 +64,14 @@ class Estimator(Fields, BaseEstimator):
         from ganglion.estimators.persist import save
 
         return save(self, path)
+
+
+def plain(value: Any) -> Any:
+    """A hyper-parameter as JSON can hold it."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, tuple | list):
+        return [plain(v) for v in value]
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    return value if value is None or isinstance(value, bool | int | float | str) else type(value).__name__

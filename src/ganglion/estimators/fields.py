@@ -4,6 +4,8 @@ import os
 from typing import Annotated, Any, Literal
 
 from ganglion.base.fields import Above, AtLeast, Between, Fields, Known, Search
+from ganglion.data.interactions import INTERACTIONS
+from ganglion.data.select import SELECTIONS
 from ganglion.nn.activations import ACTIVATIONS
 from ganglion.nn.init import INITS
 from ganglion.optim.optimizers import OPTIMIZERS
@@ -58,12 +60,26 @@ class TableFields(Fields):
     impute: Annotated[
         Literal["mean", "median", "most_frequent", "knn", "iterative"], "what stands in for a missing number"
     ] = "median"
-    encode: Annotated[Literal["auto", "onehot", "ordinal", "embedding"], "how categories become numbers"] = (
-        "auto"
-    )
+    encode: Annotated[
+        Literal["auto", "onehot", "ordinal", "embedding", "target"],
+        "how categories become numbers; target: by their mean target in other rows",
+    ] = "auto"
     scale: Annotated[
         Literal["auto", "none", "standard", "robust", "minmax", "quantile"], "how numbers are scaled"
     ] = "auto"
+    dates: Annotated[
+        Literal["parts", "cyclic", "elapsed"], "what becomes of dates: all parts, what turns, or what grows"
+    ] = "parts"
+    interactions: Annotated[
+        str | None,
+        Known("interactions", lambda: list(INTERACTIONS)),
+        "columns made of numbers, as in 'products(10)' for the 10 best pairs",
+    ] = None
+    select: Annotated[
+        str | None,
+        Known("select", lambda: list(SELECTIONS)),
+        "which columns the network gets, as in 'l1' or 'permutation(20)'",
+    ] = None
 
 
 class NetworkFields(Fields):

@@ -23,7 +23,7 @@ from ganglion.data.split import plain_split, stratified_split
 from ganglion.diagnose import diagnose
 from ganglion.diagnose.doubt import confident_errors
 from ganglion.diagnose.yardstick import yardsticks
-from ganglion.estimators.base import Estimator
+from ganglion.estimators.base import Estimator, plain
 from ganglion.estimators.combinations import judge
 from ganglion.estimators.fields import NetworkFields, TableFields, TrainingFields
 from ganglion.estimators.learned import check_shapes
@@ -34,6 +34,7 @@ from ganglion.estimators.training import (
     Part,
     SetUp,
     answers,
+    online_settings,
     precision_of,
     tell,
     weighted_mean,
@@ -49,13 +50,6 @@ from ganglion.train.run import Run
 MIN_VALIDATION_ROWS = 10  # fewer tell epochs apart by luck
 LSUV_ROWS = 256  # training rows that init="lsuv" scales its layers on
 TRAIN_SCORE_ROWS = 20_000  # rows of the training part that its score is taken from
-ONLINE = {
-    "max_epochs": 1,
-    "validation_fraction": 0.0,
-    "schedule": "constant",
-    "checkpoint": None,
-    "resume": False,
-}
 
 
 class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estimator):
@@ -99,10 +93,7 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         constant, and the optimiser's moments carry on. Each call has its own order and dropout masks.
         """
         self._check()
-        if self.average is not None:
-            raise ParameterError(
-                "partial_fit goes on from the weights that answer, so these cannot be an average; set average=None."
-            )
+        settings = online_settings(self)
         first = not hasattr(self, "module_")
         if first and classes is None and isinstance(self, ClassifierMixin):
             raise DataError(
@@ -113,7 +104,6 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         )
         self._calls = 0 if first else getattr(self, "_calls", 0) + 1
         seed = (seed_from(self.random_state) + self._calls) % 2**32
-        settings = copy.copy(self).set_params(**ONLINE)
         with seeded(seed):
             return self._fit(rows, target, weight, seed, not first, settings, getattr(self, "_moments", None))
 
@@ -166,9 +156,10 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         if again:
             self._check_outputs()
         else:
-            self._learn_columns(take(rows, train), weight[train])
+            self._learn_columns(take(rows, train), y[train], weight[train])
             self._learn_target(y[train], weight[train])
-        matrix, goal = self._matrix(rows), self._goal(y)
+        known = train[:0] if again and settings is not self else train  # rows that the columns were learned from
+        matrix, goal = self._training_matrix(rows, known, y, weight), self._goal(y)
         dtype = DTYPES[precision_of(settings, len(train), matrix.shape[1], device)]
         if not again:
             self.module_ = self._build(matrix[train], goal[train], weight[train])
@@ -245,7 +236,7 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
     def _shape(self) -> dict[str, Any]:
         """The parts of the stack by their names in ``models.mlp.MLP``."""
         names = ("activation", "init", "norm", "residual", "dropout", "dropout_kind", "drop_path", "noise")
-        return {name: _plain(getattr(self, name)) for name in names}
+        return {name: plain(getattr(self, name)) for name in names}
 
     def _finish(self, run: Run, set_up: SetUp, made: "Prepared") -> None:
         """Leave what was learned: the module on the CPU, the record, the verdict."""
@@ -271,7 +262,7 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         }
         self.record_ = TrainingRecord(
             task=self._task(),
-            settings={k: _plain(getattr(self, k)) for k in fields_of(type(self))},
+            settings={k: plain(getattr(self, k)) for k in fields_of(type(self))},
             plan=set_up.plan.to_dict() | ({"resumed": run.resumed} if run.resumed else {}),
             history=run.history,
             layers=set_up.panel.layers,
@@ -302,7 +293,9 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         parts = [(p.x.cpu().numpy(), p.y.cpu().numpy()) for p in (made.train, made.held)]
         found, facts = yardsticks(*parts[0], *parts[1], classes=classes)
         if classes is not None and len(made.held.x):
-            answer = self._loss(smooth=False).answer(answers(self.module_, made.held.x)).double().cpu().numpy()
+            answer = (
+                self._loss(smooth=False).answer(answers(self.module_, made.held.x)).double().cpu().numpy()
+            )
             facts["confident_errors"] = confident_errors(parts[1][1], answer)
         return {"dummy": self._dummy(made.held if len(made.held.x) else made.train), **found}, facts
 
@@ -387,14 +380,3 @@ class Prepared:
     held_rows: np.ndarray
     train: Part
     held: Part
-
-
-def _plain(value: Any) -> Any:
-    """A hyper-parameter as JSON can hold it."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, tuple | list):
-        return [_plain(v) for v in value]
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    return value if value is None or isinstance(value, bool | int | float | str) else type(value).__name__

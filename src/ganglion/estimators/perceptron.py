@@ -64,8 +64,8 @@ class Perceptron(TableMixin, ClassifierMixin, TableFields, Estimator):
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2 or len(np.unique(codes[weight > 0])) < 2:
             raise DataError("y holds one class, at least two classes are expected; check the target.")
-        self._learn_columns(rows, weight)
-        x = self._one_hot(self._matrix(rows))
+        self._learn_columns(rows, codes, weight)
+        x = self._one_hot(self._training_matrix(rows, np.arange(len(codes)), codes, weight))
         used = weight > 0
         self._learn(np.c_[x, np.ones(len(x))][used], codes[used], weight[used], seed_from(self.random_state))
         return self

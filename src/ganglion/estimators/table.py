@@ -13,9 +13,11 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ganglion.base.errors import DataError
+from ganglion.base.errors import DataError, ParameterError
+from ganglion.base.fields import fields_of
 from ganglion.data.columns import Frame, as_frame
 from ganglion.data.preprocess import TablePreprocessor
+from ganglion.estimators.fields import TableFields
 
 
 def is_frame(X: Any) -> bool:
@@ -87,13 +89,32 @@ def read_labels(y: Any) -> np.ndarray:
 class TableMixin:
     """Estimators whose input is a table; needs ``TableFields``."""
 
-    def _learn_columns(self, rows: Any, weight: np.ndarray | None) -> None:
-        """Fit the preprocessing on training rows."""
+    def _learn_columns(self, rows: Any, y: np.ndarray, weight: np.ndarray) -> None:
+        """Fit the preprocessing on training rows and their targets: codes of classes, or floating-point numbers."""
         if self.preprocess == "none":  # type: ignore[attr-defined]
+            self._refuse_options()
             self.preprocessor_ = None
             return
-        options = {k: getattr(self, k) for k in ("impute", "encode", "scale")}
-        self.preprocessor_ = TablePreprocessor(**options).fit(rows, sample_weight=weight)
+        options = {k: getattr(self, k) for k in fields_of(TableFields) if k != "preprocess"}
+        self.preprocessor_ = TablePreprocessor(**options).fit(rows, y, sample_weight=weight)
+
+    def _refuse_options(self) -> None:
+        """Options that make or drop columns mean nothing where numbers pass through."""
+        for name in ("interactions", "select", "dates", "encode"):
+            value, default = getattr(self, name), fields_of(TableFields)[name].default
+            if value == "target" if name == "encode" else value != default:
+                raise ParameterError(
+                    f"{type(self).__name__}: {name}={value!r} needs learned columns, but preprocess='none' passes "
+                    "numbers through; set preprocess='auto'."
+                )
+
+    def _training_matrix(self, rows: Any, train: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """All rows as the network sees them; those in ``train`` are not told their own target."""
+        matrix = self._matrix(rows)
+        if self.preprocessor_ is not None and self.encode == "target" and len(train):  # type: ignore[attr-defined]
+            part = take(rows, train)
+            matrix[train] = self.preprocessor_.transform_training(part, y[train], weight[train])
+        return matrix
 
     def _matrix(self, rows: Any) -> np.ndarray:
         """Rows as the network sees them, float32 (n, features)."""
@@ -106,6 +127,12 @@ class TableMixin:
         if self.preprocessor_ is None:
             return self.n_features_in_, ()  # type: ignore[attr-defined]
         return self.preprocessor_.n_real_, tuple(self.preprocessor_.cardinalities_)
+
+    def summary(self) -> str:
+        """What was learned and how it went, in a few lines, with what was made of the columns."""
+        text = super().summary()  # type: ignore[misc]
+        said = {} if self.preprocessor_ is None else self.preprocessor_.changes()
+        return "\n".join([text, *(f"{what}: {names}" for what, names in said.items())])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()  # type: ignore[misc]

@@ -56,7 +56,9 @@ def run_baselines(
     if columns is None:
         inputs = [np.asarray(part.matrix, dtype=np.float64) for part in (job.frame.take(result.train), rows)]
     else:
-        inputs = [columns.transform(part) for part in (job.frame.take(result.train), rows)]
+        goal = job.y[result.train]
+        goal = np.asarray(goal, np.float64) if classes is None else np.searchsorted(estimator.classes_, goal)
+        inputs = [columns.transform_training(job.frame.take(result.train), goal), columns.transform(rows)]
     return baselines(
         inputs[0],
         job.y[result.train],

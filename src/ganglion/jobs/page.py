@@ -40,6 +40,12 @@ ENCODED = {
     "onehot": "one input per level",
     "ordinal": "levels in their order",
     "embedding": "a learned vector per level",
+    "target": "the mean target of each level, by folds that do not hold the row",
+}
+DATED = {
+    "parts": "year, day, season, weekday and hour",
+    "cyclic": "season, weekday and hour",
+    "elapsed": "days since 1970",
 }
 
 
@@ -174,9 +180,13 @@ def treatment(column: Any, columns: Any) -> str:
     if column.kind in ("category", "boolean"):
         done = ENCODED[choose(columns.encode, len(column.levels), columns.max_onehot)]
     else:
-        done = SCALED[columns.scale] if column.kind == "number" else "year, day, season, weekday and hour"
+        done = SCALED[columns.scale] if column.kind == "number" else DATED[columns.dates]
         if column.missing > 0:
             done += f"; gaps {FILLED[columns.impute]}" + (" and marked" if columns.indicators else "")
+            shrunk = columns.variance_ratio(column)
+            done += "" if shrunk is None else f", which leaves {shrunk:.2f} of its variance"
+    if column.name in columns.unused_:
+        done = f"dropped by select={columns.select}"
     return f"{done}; {column.note}" if column.note else done
 
 
@@ -192,7 +202,8 @@ def facts_of(result: Any) -> dict[str, Any]:
         facts["classes"] = f"{len(counts)}, of {min(job.task.counts):,} to {max(job.task.counts):,} rows"
     if data.get("duplicates"):
         facts["repeated rows"] = f"{data['duplicates']:.1%}"
-    return facts
+    columns = result.estimator.preprocessor_
+    return facts if columns is None else facts | columns.changes()
 
 
 def healing_of(result: Any) -> Healing | None:
