@@ -77,8 +77,8 @@ class SpectralNormLinear(nn.Module):
     @torch.no_grad()
     def _turn(self, turns: int) -> None:
         for _ in range(turns):
-            self.v.copy_(nn.functional.normalize(self.weight.t().mv(self.u), dim=0))
             self.u.copy_(nn.functional.normalize(self.weight.mv(self.v), dim=0))
+            self.v.copy_(nn.functional.normalize(self.weight.t().mv(self.u), dim=0))
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, in) -> (n, out)."""
