@@ -7,7 +7,7 @@ import torch
 
 from ganglion.base.errors import DataError, ParameterError
 from ganglion.data import batches as module
-from ganglion.data.batches import ResidentBatches, order
+from ganglion.data.batches import ResidentBatches, batch_sizes, order
 from ganglion.objectives.base import Objective, Phase, Step
 from ganglion.train.loop import fit
 
@@ -179,3 +179,32 @@ def test_max_steps_ends_inside_an_epoch():
     rules = {"train": torch.optim.SGD([objective.w], lr=0.1)}
     run = fit(objective, resident(), optimizers=rules, max_steps=7)
     assert (run.step, run.stopped, len(run.history)) == (7, "steps", 2)
+
+
+# --- a last batch that would be too small -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("least", [1, 2, 4])
+@pytest.mark.parametrize("n", [1, 3, 5, 6, 8, 9, 23])
+def test_a_small_last_batch_joins_the_one_before(n, least):
+    sizes = batch_sizes(n, 5, least)
+    assert sum(sizes) == n
+    assert all(size == 5 for size in sizes[:-1])
+    rest = n % 5 or min(n, 5)
+    assert sizes[-1] == (rest if rest >= least or n < 5 else 5 + rest)
+
+
+@pytest.mark.parametrize("members", [None, (3, 8)])
+@pytest.mark.parametrize("bound", [0, 2**28])
+def test_joined_batches_hold_every_example_once_from_any_start(members, bound, monkeypatch):
+    monkeypatch.setattr(module, "GATHER_ALL_BELOW", bound)
+    batches, apart = (resident(21, 5, least=least, members=members) for least in (2, 1))
+    parts = drawn(batches, 0, 0)
+    assert len(parts) == len(batches) == 4
+    assert batches.size(list(batches.epoch(0, 0))[-1]) == 6
+    for start in range(5):
+        assert drawn(batches, 0, 0, start) == parts[start:]
+    alone = drawn(apart, 0, 0)
+    assert parts[:3] == alone[:3]
+    if members is None:
+        assert parts[3] == alone[3] + alone[4]
