@@ -15,6 +15,7 @@ PUBLIC = {
     "load": "ganglion.estimators.persist",
     "fit": "ganglion.jobs.fit",
     "heal": "ganglion.search.heal",
+    "trace": "ganglion.estimators.trace",
     "register_module": "ganglion.base.registry",
     "TrainingRecord": "ganglion.base.record",
     "GanglionError": "ganglion.base.errors",
