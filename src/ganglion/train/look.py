@@ -95,16 +95,14 @@ def probe_rows(run: "Run") -> Tensor | None:
 
 @torch.no_grad()
 def look(
-    run: "Run", x: Tensor | None, layers: dict[str, nn.Module]
+    layers: dict[str, nn.Module], forward: Callable[[], Any]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, Spread]]:
-    """Per layer, a row of statistics on x in evaluation mode, and the spread of its input.
+    """Per layer, a row of statistics of a forward pass, and the spread of its input.
 
-    Nothing for a model of the user's own that does not take x alone.
+    Nothing for a model of the user's own whose pass fails.
     """
     rows: dict[str, dict[str, Any]] = {}
     spreads: dict[str, Spread] = {}
-    if x is None:
-        return rows, spreads
     last: list[tuple[str, nn.Module]] = []
 
     def enter(name: str) -> Any:
@@ -134,11 +132,9 @@ def look(
         for name, m in layers.items():
             stack.callback(m.register_forward_pre_hook(enter(name)).remove)
             stack.callback(m.register_forward_hook(leave(name)).remove)
-        stack.enter_context(answering(run.objective))
-        stack.enter_context(run.aside())
         stack.enter_context(Calls(hear))
         try:
-            run.objective.model(x)
+            forward()
         except Exception:  # a model of the user's own that cannot be probed is not watched
             return {}, {}
     return rows, spreads

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ganglion.train.hooks import Hook
-from ganglion.train.look import Spread, look, probe_rows
+from ganglion.train.look import Spread, answering, look, probe_rows
 
 if TYPE_CHECKING:
     from ganglion.train.run import Run
@@ -61,7 +61,7 @@ class LayerWatch(Hook):
             return
         if self._probe is None:
             self._probe = probe_rows(run)
-        seen, spread = look(run, self._probe, self.layers)
+        seen, spread = self._look(run)
         old, new = norms(self._before), norms(self._matrices)
         torch._foreach_sub_(self._before, [p.detach() for p in self._matrices])
         moved, at = norms(self._before), 0
@@ -83,6 +83,13 @@ class LayerWatch(Hook):
                 row["input_shift"] = self._spread[name].shift_to(spread[name])
             self.rows.append(row)
         self._before, self._spread = None, spread
+
+    def _look(self, run: "Run") -> tuple[dict[str, dict[str, Any]], dict[str, Spread]]:
+        x = self._probe
+        if x is None:
+            return {}, {}
+        with answering(run.objective), run.aside():
+            return look(self.layers, lambda: run.objective.model(x))
 
     def _affords(self, run: "Run") -> bool:
         """Whether an epoch that opens is looked at."""
