@@ -16,7 +16,17 @@ from ganglion.optim.schedules import SCHEDULES
 
 QUICK = {"hidden_layer_sizes": (16,), "max_epochs": 25, "batch_size": 16, "early_stopping": False}
 # the step size that suits a rule
-RATES = {"sgd": 0.05, "nesterov": 0.05, "adagrad": 0.05, "adadelta": 1.0, "rmsprop": 3e-3, "lbfgs": 0.5}
+RATES = {
+    "sgd": 0.05,
+    "momentum": 0.05,
+    "sam": 0.05,
+    "lion": 3e-3,
+    "nesterov": 0.05,
+    "adagrad": 0.05,
+    "adadelta": 1.0,
+    "rmsprop": 3e-3,
+    "lbfgs": 0.5,
+}
 
 
 @pytest.fixture(scope="module")

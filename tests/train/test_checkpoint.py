@@ -24,8 +24,18 @@ from ganglion.objectives.supervised import SupervisedByHand
 from ganglion.optim.flat import Flat, FlatAdamW
 from ganglion.train import checkpoint
 from ganglion.train.checkpoint import Checkpoint
-from ganglion.train.hooks import Hook
 from ganglion.train.loop import fit
+
+
+@pytest.fixture
+def stop_at(StopAt):
+    """A run in a folder that is stopped at a step."""
+
+    def stop(at, folder):
+        with pytest.raises(StopAt.signal):
+            tiny(folder, hooks=(StopAt(at),))
+
+    return stop
 
 
 def tiny(folder=None, epochs=4, hooks=(), **options):
@@ -49,31 +59,6 @@ def tiny(folder=None, epochs=4, hooks=(), **options):
 
 def bits(run):
     return b"".join(p.detach().numpy().tobytes() for p in run.objective.state_dict().values())
-
-
-class Stopped(Exception):
-    """Nothing went wrong."""
-
-
-class StopAt(Hook):
-    def __init__(self, at):
-        self.at = at
-
-    def step(self, run):
-        if run.step == self.at:
-            raise Stopped
-
-
-def stop_at(at, folder):
-    with pytest.raises(Stopped):
-        tiny(folder, hooks=(StopAt(at),))
-
-
-@pytest.fixture
-def always(monkeypatch):
-    """A checkpoint after every step, without waiting for the disk."""
-    monkeypatch.setattr(checkpoint, "SAVE_EVERY", 1e-9)
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
 def test_without_resume_a_run_starts_anew_and_takes_the_folder_over(tmp_path):
@@ -259,7 +244,7 @@ def full(*_):
 
 @pytest.mark.usefixtures("always")
 @pytest.mark.parametrize("moment", ["fsync", "replace"])
-def test_a_full_disk_leaves_the_previous_checkpoint(moment, tmp_path, monkeypatch):
+def test_a_full_disk_leaves_the_previous_checkpoint(moment, tmp_path, monkeypatch, stop_at):
     alone = tiny()
     stop_at(9, tmp_path)
     before = (tmp_path / checkpoint.NAME).read_bytes()
@@ -274,7 +259,7 @@ def test_a_full_disk_leaves_the_previous_checkpoint(moment, tmp_path, monkeypatc
 
 
 @pytest.mark.usefixtures("always")
-def test_a_file_that_may_not_grow_leaves_the_previous_checkpoint(tmp_path):
+def test_a_file_that_may_not_grow_leaves_the_previous_checkpoint(tmp_path, stop_at):
     """The system itself refuses the bytes: a limit on the size of files stands in for a full disk."""
     stop_at(9, tmp_path)
     before = (tmp_path / checkpoint.NAME).read_bytes()

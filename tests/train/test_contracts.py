@@ -279,7 +279,7 @@ def test_eight_seeds_with_eight_rates_as_one_module_equal_eight_runs(clip):
     x = torch.randn(96, 5, generator=g, dtype=torch.float64)
     y = x[:, :2].prod(1, keepdim=True).sin()
     seeds, rates = tuple(range(8)), torch.logspace(-4, -1.5, 8, dtype=torch.float64)
-    alone, settings = [], {"epochs": 5, "schedule": cosine, "clip": clip}
+    alone, settings = [], {"epochs": 5, "schedule": cosine(), "clip": clip}
     for seed, lr in zip(seeds, rates.tolist()):
         torch.manual_seed(seed)
         objective = Regression(mlp(5, 16, 16, 1).double())

@@ -9,7 +9,9 @@ from torch import nn
 from ganglion.data.batches import ResidentBatches
 from ganglion.estimators.mlp import MLPRegressor
 from ganglion.objectives.base import Objective, Phase, Step
+from ganglion.optim.average import ema
 from ganglion.optim.flat import Flat, FlatAdamW
+from ganglion.optim.optimizers import make_optimizer
 from ganglion.train import checkpoint, loop
 from ganglion.train.checkpoint import Checkpoint
 from ganglion.train.clip import Clip
@@ -150,6 +152,10 @@ OPTIMIZERS = {
     "sgd": lambda o: torch.optim.SGD(o.parameters(), lr=1e-2, momentum=0.9, weight_decay=0.01),
     "rmsprop": lambda o: torch.optim.RMSprop(o.parameters(), lr=1e-3),
     "lbfgs": lambda o: torch.optim.LBFGS(o.parameters(), lr=0.1, max_iter=3),
+    **{
+        name: lambda o, name=name: make_optimizer(name, o.net, 1e-3, weight_decay=0.01)
+        for name in ("lion", "muon", "sam", "sam+lion", "lookahead(k=3)")
+    },
 }
 PLACES = {
     "input": ("input", "x", "the batch's x is not finite"),
@@ -293,6 +299,50 @@ def test_a_search_that_runs_away_is_taken_back():
     assert run.stopped == "non_finite"
     assert same(snapshot(objective), pages[-1])
     assert all(p.isfinite().all() for p in objective.parameters())
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize("rule", ["sam(0.5)", "sam(0.5, 'lion')"])
+@pytest.mark.parametrize("clip", [Clip(), Clip(value=1.0)])
+def test_the_second_gradient_of_a_step_is_judged_too(rule, clip):
+    """All is well at the weights, and infinite uphill of them from one step on; a sign would hide it."""
+
+    class Cliff(Watched):
+        def forward(self, batch, phase):
+            if torch.is_grad_enabled():
+                self.asked += 1
+            step = super().forward(batch, phase)
+            beyond = self.asked > 2 * BAD and self.asked % 2 == 0
+            return step._replace(loss=step.loss * torch.inf) if beyond else step
+
+    objective = Cliff(None, norm=True)
+    objective.asked = 0
+    run, pages = train(objective, make_optimizer(rule, objective.net, 1e-3), batches(None), clip=clip)
+    assert run.stopped == "non_finite"
+    assert run.non_finite["step"] == BAD + 1
+    assert same(snapshot(objective), pages[BAD])
+
+
+def test_a_step_that_asks_twice_counts_its_batch_once():
+    """Running statistics belong to the weights, not to those that are only tried."""
+    ends = []
+    for rule in ("sgd", "sam(1e-9)"):
+        objective = Watched(None, norm=True)
+        train(objective, make_optimizer(rule, objective.net, 1e-3), batches(None))
+        ends.append(snapshot(objective))
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*ends, strict=True))
+
+
+@pytest.mark.usefixtures("path")
+def test_an_average_takes_in_nothing_of_a_bad_step():
+    ends = []
+    for kind in ("gradient", None):
+        objective = Watched(kind)
+        stop = {"max_steps": BAD} if kind is None else {"epochs": 4}
+        rule = {"train": torch.optim.SGD(objective.parameters(), lr=0.01)}
+        loop.fit(objective, batches(kind), optimizers=rule, average=ema(0.9), **stop)
+        ends.append(snapshot(objective))
+    assert same(*ends)
 
 
 def test_the_flag_is_read_every_fifty_steps():

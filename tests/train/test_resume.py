@@ -1,7 +1,6 @@
 """Runs that are stopped and continued end in the bits of a run that was left alone."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from ganglion.models.mlp import MLP
 from ganglion.objectives.base import Objective, Phase, Step
 from ganglion.objectives.losses import loss_named
 from ganglion.objectives.supervised import Supervised, SupervisedByHand
+from ganglion.optim.average import ema, swa
 from ganglion.optim.flat import Flat, FlatAdamW
 from ganglion.optim.optimizers import OPTIMIZERS, make_optimizer
 from ganglion.optim.schedules import Plateau, cosine
@@ -57,19 +57,6 @@ def test_a_hundred_kills_end_in_the_same_bits(optimizer):
 
 
 # --- the loop, stopped at a step ----------------------------------------------------------------------------
-
-
-class Stopped(Exception):
-    """Nothing went wrong."""
-
-
-class StopAt(Hook):
-    def __init__(self, at):
-        self.at = at
-
-    def step(self, run):
-        if run.step == self.at:
-            raise Stopped
 
 
 class TwoPhases(Objective):
@@ -118,10 +105,10 @@ def by_autograd(name):
     return objective, {"train": make_optimizer(name, net, 1e-2, decay)}
 
 
-def with_batch_norm():
+def with_batch_norm(name="adam"):
     torch.manual_seed(3)
     net = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 2))
-    return Supervised(net, loss_named("cross_entropy")), {"train": make_optimizer("adam", net, 1e-2)}
+    return Supervised(net, loss_named("cross_entropy")), {"train": make_optimizer(name, net, 1e-2)}
 
 
 def two_phases():
@@ -132,7 +119,7 @@ def two_phases():
 
 
 CASES = {
-    "by hand": (by_hand, {"schedule": cosine, "clip": Clip(norm=0.5)}),
+    "by hand": (by_hand, {"schedule": cosine(), "clip": Clip(norm=0.5)}),
     "by hand, double": (lambda: by_hand(torch.float64), {"dtype": torch.float64}),
     "accumulated": (by_hand, {"accumulate": 3}),
     "batch norm": (with_batch_norm, {}),
@@ -141,6 +128,11 @@ CASES = {
     "early stop": (by_hand, {"keep": 2, "lossy": True, "epochs": 30}),
     "bf16": (lambda: by_autograd("adamw"), {"precision": "bf16"}),
     "steps": (by_hand, {"epochs": None, "max_steps": 31}),
+    "ema, by hand": (by_hand, {"average": ema(0.9), "keep": 99, "lossy": True}),
+    "ema, batch norm": (with_batch_norm, {"average": ema(0.9)}),
+    "swa": (by_hand, {"average": swa(0.3)}),
+    "sam, batch norm": (lambda: with_batch_norm("sam+adamw"), {"clip": Clip(scale=1.0)}),
+    "adaptive clipping": (lambda: by_autograd("lion"), {"clip": Clip(adaptive=0.01)}),
     **{f"autograd, {name}": (lambda name=name: by_autograd(name), {}) for name in OPTIMIZERS},
 }
 
@@ -178,26 +170,15 @@ def course(run):
     return [{k: v for k, v in row.items() if k != "seconds"} for row in run.history]
 
 
-@pytest.fixture
-def always(monkeypatch):
-    """A checkpoint after every step, without waiting for the disk."""
-    monkeypatch.setattr(checkpoint, "SAVE_EVERY", 1e-9)
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-
-
-def stop_at(at, make, settings, folder):
-    with pytest.raises(Stopped):
-        run(make, settings, folder, (StopAt(at),))
-
-
 @pytest.mark.usefixtures("always")
 @pytest.mark.parametrize("case", CASES)
-def test_stopped_inside_epochs_and_continued(case, tmp_path):
+def test_stopped_inside_epochs_and_continued(case, tmp_path, StopAt):
     make, settings = CASES[case]
     alone = run(make, settings)
     for at in (2, 3, 7, 11, 16):
         if at < alone.step:
-            stop_at(at, make, settings, tmp_path)
+            with pytest.raises(StopAt.signal):
+                run(make, settings, tmp_path, (StopAt(at),))
     state = checkpoint.read(tmp_path / checkpoint.NAME)[0]["state"]
     assert ["drawn", 0] not in state["dict"]
     again = run(make, settings, tmp_path)
@@ -217,7 +198,7 @@ def test_the_cases_do_what_they_are_named_after():
 
 @pytest.mark.usefixtures("always")
 @pytest.mark.parametrize("case", ["by hand", "early stop", "steps"])
-def test_a_finished_run_has_nothing_more_to_do(case, tmp_path):
+def test_a_finished_run_has_nothing_more_to_do(case, tmp_path, StopAt):
     make, settings = CASES[case]
     alone = run(make, settings, tmp_path)
     again = run(make, settings, tmp_path, (StopAt(alone.step + 1), StopAt(1)))

@@ -13,14 +13,8 @@ from ganglion.objectives.supervised import Supervised
 from ganglion.optim.schedules import (
     SCHEDULES,
     Plateau,
-    constant,
     cosine,
-    exponential,
-    flat_cosine,
-    one_cycle,
     schedule_named,
-    step,
-    warm_up,
 )
 from ganglion.train.hooks import Hook
 from ganglion.train.loop import fit
@@ -47,25 +41,39 @@ def test_a_factor_is_a_pure_function(name):
 @pytest.mark.parametrize(
     ("schedule", "known"),
     [
-        (constant, {0: 1, 1: 1}),
-        (step, {0: 1, 0.499: 1, 0.5: 0.1, 0.749: 0.1, 0.75: 0.01, 1: 0.01}),
-        (exponential, {0: 1, 0.5: 0.1, 1: 0.01}),
-        (cosine, {0: 1, 0.5: 0.5, 1 / 3: 0.75, 1: 0}),
-        (flat_cosine, {0: 1, 0.5: 1, 0.75: 0.5, 1: 0}),
-        (one_cycle, {0: 0.04, 0.15: 0.52, 0.3: 1, 1: 1e-4}),
-        (warm_up(cosine, 0.2), {0: 0, 0.1: 0.5 * cosine(0.1, []), 0.5: 0.5}),
+        ("constant", {0: 1, 1: 1}),
+        ("linear", {0: 1, 0.25: 0.75, 1: 0}),
+        ("linear(0.5)", {0: 1, 0.25: 0.875, 1: 0.5}),
+        ("polynomial(3)", {0: 1, 0.5: 0.125, 1: 0}),
+        ("step", {0: 1, 0.499: 1, 0.5: 0.1, 0.749: 0.1, 0.75: 0.01, 1: 0.01}),
+        ("multi_step(0.2, 0.6, factor=0.5)", {0: 1, 0.19: 1, 0.2: 0.5, 0.6: 0.25, 1: 0.25}),
+        ("exponential", {0: 1, 0.5: 0.1, 1: 0.01}),
+        ("exponential(0.25)", {0: 1, 0.5: 0.5, 1: 0.25}),
+        ("inverse_sqrt(0.04)", {0: 0, 0.02: 0.5, 0.04: 1, 0.16: 0.5, 1: 0.2}),
+        ("cosine", {0: 1, 0.5: 0.5, 1 / 3: 0.75, 1: 0}),
+        ("cosine(final=0.2)", {0: 1, 0.5: 0.6, 1: 0.2}),
+        ("cosine_restarts(2)", {0: 1, 0.25: 0.5, 0.5: 1, 0.75: 0.5, 1: 0}),
+        ("flat_cosine", {0: 1, 0.5: 1, 0.75: 0.5, 1: 0}),
+        ("flat_cosine(0.8, 0.1)", {0: 1, 0.8: 1, 0.9: 0.55, 1: 0.1}),
+        ("one_cycle", {0: 0.04, 0.15: 0.52, 0.3: 1, 1: 1e-4}),
+        ("one_cycle(0.5, 0, 0)", {0: 0, 0.25: 0.5, 0.5: 1, 0.75: 0.5, 1: 0}),
+        ("cyclic(2, low=0.2)", {0: 0.2, 0.125: 0.6, 0.25: 1, 0.5: 0.2, 0.75: 1, 1: 0.2}),
+        ("warm_up(0.2, 'cosine')", {0: 0, 0.1: 0.25 * (1 + math.cos(0.1 * math.pi)), 0.5: 0.5}),
+        ("warm_up_cosine(0.2)", {0: 0, 0.1: 0.25 * (1 + math.cos(0.1 * math.pi)), 0.5: 0.5}),
+        ("warm_up(0.1, 'linear(0.5)')", {0: 0, 0.05: 0.4875, 1: 0.5}),
+        ("warm_up_stable_decay", {0: 0, 0.025: 0.5, 0.05: 1, 0.8: 1, 0.9: 0.5, 1: 0}),
     ],
 )
 def test_known_values(schedule, known):
     for progress, factor in known.items():
-        assert schedule(progress, []) == pytest.approx(factor, abs=1e-9), progress
+        assert schedule_named(schedule)(progress, []) == pytest.approx(factor, abs=1e-9), progress
 
 
 def test_cosine_is_that_of_torch():
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     theirs = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 50)
     for i in range(50):
-        assert cosine(i / 50, []) == pytest.approx(optimizer.param_groups[0]["lr"], abs=1e-9)
+        assert cosine()(i / 50, []) == pytest.approx(optimizer.param_groups[0]["lr"], abs=1e-9)
         optimizer.step()
         theirs.step()
 
@@ -84,6 +92,59 @@ def test_plateau_is_that_of_torch():
 def test_an_unknown_name_gets_the_nearest():
     with pytest.raises(ParameterError, match="did you mean 'cosine'"):
         schedule_named("cosin")
+    with pytest.raises(ParameterError, match="did you mean 'linear'"):
+        schedule_named("warm_up(0.1, 'linaer')")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("step(0)", "step: every must be a number at least 1, got 0"),
+        ("step(30, factor='tenth')", "factor must be a number above 0, got 'tenth'"),
+        ("cosine_restarts(2.5)", "cycles must be a whole number at least 1, got 2.5"),
+        ("multi_step(10, -3)", "at must be a number above 0, got -3"),
+        ("warm_up(1.5)", "share must be a number above 0 and below 1, got 1.5"),
+        ("warm_up_cosine(True)", "share must be a number above 0 and below 1, got True"),
+        ("plateau(wait=0)", "wait must be a whole number at least 1, got 0"),
+        ("polynomial(power=2, final=0)", "takes"),
+    ],
+)
+def test_a_number_out_of_range_is_one_sentence(text, said):
+    with pytest.raises(ParameterError) as refused:
+        schedule_named(text)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def torch_rates(make, epochs=200):
+    """What torch's scheduler gives for a first rate of 1."""
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    theirs, rates = make(optimizer), []
+    for _ in range(epochs):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        theirs.step()
+    return rates
+
+
+AT = torch.optim.lr_scheduler
+TORCH = {
+    "linear(0.1)": lambda o: AT.LinearLR(o, 1.0, 0.1, 200),
+    "polynomial(1.5)": lambda o: AT.PolynomialLR(o, 200, 1.5),
+    "step(30, 0.1)": lambda o: AT.StepLR(o, 30, 0.1),
+    "step(7, 0.5)": lambda o: AT.StepLR(o, 7, 0.5),
+    "multi_step(20, 90, 91, factor=0.3)": lambda o: AT.MultiStepLR(o, [20, 90, 91], 0.3),
+    "cosine(0.05)": lambda o: AT.CosineAnnealingLR(o, 200, 0.05),
+    "cosine_restarts(5, 0.01)": lambda o: AT.CosineAnnealingWarmRestarts(o, 40, eta_min=0.01),
+    "cyclic(5, 0.1)": lambda o: AT.CyclicLR(o, 0.1, 1.0, step_size_up=20, cycle_momentum=False),
+}
+
+
+@pytest.mark.parametrize("text", TORCH)
+def test_epoch_by_epoch_as_torch(text):
+    """One step an epoch for 200 epochs."""
+    ours = schedule_named(text)
+    assert [ours(e / 200, [{}] * e) for e in range(200)] == pytest.approx(torch_rates(TORCH[text]), rel=1e-11)
 
 
 class Rates(Hook):
@@ -104,7 +165,7 @@ def test_the_loop_sets_every_group_before_each_step(accumulate):
         data,
         optimizers={"train": torch.optim.SGD(groups)},
         epochs=6,
-        schedule=cosine,
+        schedule=cosine(),
         accumulate=accumulate,
         hooks=(hook,),
     )
@@ -112,7 +173,7 @@ def test_the_loop_sets_every_group_before_each_step(accumulate):
     assert run.step == run.total_steps == steps == len(hook.seen)
     assert hook.seen[-1][0] == 1.0
     for i, (_, lr, all_rates) in enumerate(hook.seen):
-        assert lr == pytest.approx(0.1 * cosine(i / steps, []))
+        assert lr == pytest.approx(0.1 * cosine()(i / steps, []))
         assert all_rates == pytest.approx([lr, lr / 10])
 
 
@@ -126,7 +187,7 @@ def test_with_a_time_limit_the_schedule_runs_in_time():
         data,
         optimizers={"train": rule},
         epochs=10**6,
-        schedule=cosine,
+        schedule=cosine(),
         time_limit=0.3,
         hooks=(hook,),
     )

@@ -1,10 +1,11 @@
 """All parameters of a small network in one buffer, so that an update is one kernel instead of one per layer."""
 
-import inspect
 from typing import Any
 
 import torch
 from torch import nn
+
+from ganglion.optim.light import Light
 
 
 class Flat:
@@ -33,16 +34,12 @@ class Flat:
             p.data, p.grad = p.data.clone(), None
 
 
-class FlatAdamW(torch.optim.Optimizer):
+class FlatAdamW(Light):
     """AdamW on a ``Flat`` buffer, by torch's fused kernel; biases are not decayed.
 
     The arithmetic is that of ``torch.optim.AdamW(fused=True)`` (Loshchilov and Hutter 2019,
     arXiv:1711.05101); what is saved is the bookkeeping around it, most of a small network's step.
     """
-
-    # Without torch's decorator, which imports its compiler (a second) for a class that is never compiled.
-    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
-    state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)
 
     _step_supports_amp_scaling = True  # torch's word for: heeds ``found_inf``
     grad_scale = found_inf = None
@@ -108,6 +105,3 @@ class FlatAdamW(torch.optim.Optimizer):
         for k, v in mine.items():
             v.copy_(saved[k])
         group.update({k: v for k, v in state_dict["param_groups"][0].items() if k != "params"})
-
-
-FlatAdamW.step.hooked = True  # type: ignore[attr-defined] # no profiler frame around a step of a few microseconds

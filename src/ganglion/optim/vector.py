@@ -5,8 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganglion.optim.light import Light
 
-class VectorAdam(torch.optim.Optimizer):
+
+class VectorAdam(Light):
     """Adam with decoupled weight decay over parameters whose first axis counts networks.
 
     ``w <- w - lr (m / (sqrt(v) + eps) + decay w)`` with bias-corrected moments (Kingma and Ba 2015,

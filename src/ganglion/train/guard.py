@@ -2,7 +2,8 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -27,7 +28,8 @@ class Guard:
     ) -> None:
         self.now = device.type == "cpu" if waits is None else not waits
         self.flag: Any = None if self.now else torch.zeros((), device=device)
-        self.since = 0
+        self.device, self.since = device, 0
+        self.doubted = torch.zeros((), dtype=torch.bool, device=device)
         self.first_bad: Any = None if self.now else torch.full((), -1, dtype=torch.int64, device=device)
         self.buffers = list(buffers)
         self.opened = 0
@@ -53,11 +55,24 @@ class Guard:
             if not good:
                 self.take_back()
             return good
-        bad = ~(torch.isfinite(loss) & torch.isfinite(norm))
-        self.first_bad.copy_(torch.where(bad & (self.flag == 0), step, self.first_bad))
-        self.flag.copy_(torch.maximum(self.flag, bad.to(self.flag.dtype)))
+        self._raise(~(torch.isfinite(loss) & torch.isfinite(norm)), step)
         self.since += 1
         return True
+
+    @contextmanager
+    def buffers_held(self) -> Iterator[None]:
+        """Inside the block a forward pass may run at weights that are only tried; its statistics are dropped."""
+        before = _copies(self.buffers)
+        yield
+        _put(self.buffers, before)
+
+    def doubt(self, norm: Tensor) -> None:
+        """Take in the gradient norm of a further evaluation inside the same step."""
+        self.doubted = self.doubted | ~torch.isfinite(norm).all()
+
+    def _raise(self, bad: Any, step: int) -> None:
+        self.first_bad.copy_(torch.where(bad & (self.flag == 0), step, self.first_bad))
+        self.flag.copy_(torch.maximum(self.flag, bad.to(self.flag.dtype)))
 
     def read(self, *, force: bool = False) -> int | None:
         """The number of the first bad step, if a look is due and there was one."""
@@ -76,6 +91,8 @@ class Guard:
         """
         if isinstance(optimizer, torch.optim.LBFGS):
             return self.read(force=True) is None and self._search(optimizer, params, closure)
+        if getattr(optimizer, "asks_again", False):
+            return self._ask_again(optimizer, params, closure)
         if self.now:
             optimizer.step()
         elif getattr(optimizer, "_step_supports_amp_scaling", False):
@@ -95,6 +112,25 @@ class Guard:
         _put(params, before)
         self.take_back()
         return False
+
+    def _ask_again(self, optimizer: Any, params: Sequence[Tensor], closure: Callable[[], Any]) -> bool:
+        """A step whose gradient comes from a second evaluation, which is judged like the first."""
+        before = _copies(params)
+        self.doubted = torch.zeros((), dtype=torch.bool, device=self.device)
+        optimizer.step(closure)
+        if not self.now:
+            self._raise(self.doubted, self.recent[-1][0])
+            self._unless_flagged(params, before)
+        elif bool(self.doubted):
+            _put(params, before)
+            self.take_back()
+            return False
+        return True
+
+    def average(self, run: Any) -> None:
+        """Take the weights of this step into the run's average, if it has one, unless the flag is up."""
+        if run.average is not None:
+            run.average.take("step", run.progress, 0.0 if self.now else self.flag)
 
     def after_update(self, objective: Objective, phase: str, lr: float) -> None:
         """The objective's own change after a step, and nothing of it if the flag is up."""

@@ -63,8 +63,8 @@ def fit(
     """
     check_run(objective, optimizers, epochs, max_steps, accumulate, clip)
     total = max_steps or planned_steps(batches, objective.phases, accumulate, epochs)
-    mean = None if average is None else Average(objective.model, average)
-    run = Run(objective, batches, optimizers, epochs, total, seed, keep, time_limit, mean)
+    run = Run(objective, batches, optimizers, epochs, total, seed, keep, time_limit)
+    run.average = None if average is None else Average(objective.model, average)
     device = next((p.device for p in objective.parameters()), torch.device("cpu"))
     autocast = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
     params = {p.name: list(objective.parameters_of(p.name)) for p in objective.phases}
@@ -80,16 +80,14 @@ def fit(
     try:
         while run.stopped is None and (epochs is None or run.epoch < epochs):
             stream = batches.epoch(seed, run.epoch, run.drawn)
-            for phase, group, closes in updates(objective.phases, stream, accumulate, run):
-                run.batch, run.phase = group[-1], phase.name
-                name, optimizer = phase.name, optimizers[phase.name]
+            for name, group, closes in updates(objective.phases, stream, accumulate, run):
+                run.batch, run.phase, optimizer = group[-1], name, optimizers[name]
                 set_rate(run, optimizer, rates[name], schedule)
 
                 # gradients of the group's mean loss, micro-batch by micro-batch
                 guard.open(run.step, name, group)
-                optimizer.zero_grad()
                 run.size = size = sum(batches.size(b) for b in group)
-                ask = partial(sum_gradients, objective, group, name, size, autocast)
+                ask = partial(sum_gradients, objective, optimizer, group, name, size, autocast)
                 loss, step = ask()
                 run.grad_norm = global_norm(grads := gradients_of(params[name]), members)
                 run.loss, norm = meter.take(name, loss, run.grad_norm, size, clip.norm)
@@ -101,15 +99,14 @@ def fit(
                 clip_(grads, run.grad_norm, clip, members, params[name])
                 for watch in on_backward:
                     watch(run)
-                again = partial(ask_again, ask, optimizer, params[name], size, guard, clip, members)
+                again = partial(ask_again, ask, params[name], size, guard, clip, members)
                 if not guard.apply(optimizer, params[name], again):
                     run.stopped = "non_finite"
                     break
                 guard.after_update(objective, name, run.lr)
                 batches.feedback(step)
                 run.step += 1
-                if mean is not None:
-                    guard.average(mean, run.progress)
+                guard.average(run)
                 for watch in on_step:
                     watch(run)
 
@@ -128,8 +125,8 @@ def fit(
 
 def updates(
     phases: tuple[Phase, ...], stream: Iterator[Batch], accumulate: int, run: Run
-) -> Iterator[tuple[Phase, list[Batch], bool]]:
-    """One epoch's updates: (phase, its micro-batches, whether it closes a cycle of phases)."""
+) -> Iterator[tuple[str, list[Batch], bool]]:
+    """One epoch's updates: (phase's name, its micro-batches, whether it closes a cycle of phases)."""
     while True:
         group: list[Batch] = []  # of this cycle
         for i, phase in enumerate(phases):
@@ -139,13 +136,14 @@ def updates(
                     if not group:
                         return
                     run.drawn += len(group)
-                yield phase, group, i == len(phases) - 1 and j == phase.repeat - 1
+                yield phase.name, group, i == len(phases) - 1 and j == phase.repeat - 1
 
 
 def sum_gradients(
-    objective: Objective, group: list[Batch], phase: str, size: int, autocast: Any
+    objective: Objective, optimizer: Any, group: list[Batch], phase: str, size: int, autocast: Any
 ) -> tuple[Any, Step]:
     """Gradients of a group's mean loss, micro-batch by micro-batch; the loss sum and the last step."""
+    optimizer.zero_grad()
     with autocast:
         loss, step = objective.gradients(group[0], phase, size)
         for batch in group[1:]:
@@ -164,7 +162,6 @@ def set_rate(run: Run, optimizer: Any, rates: list[Any], schedule: Schedule) -> 
 
 def ask_again(
     ask: Callable[[], tuple[Any, Step]],
-    optimizer: Any,
     params: list[Any],
     size: int,
     guard: Guard,
@@ -172,7 +169,6 @@ def ask_again(
     members: int | None,
 ) -> Any:
     """The mean loss with fresh gradients, for optimisers that ask several times a step (L-BFGS, SAM)."""
-    optimizer.zero_grad()
     with guard.buffers_held():
         loss, _ = ask()
     norm = global_norm(grads := gradients_of(params), members)
