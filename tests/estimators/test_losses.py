@@ -11,7 +11,7 @@ from ganglion.objectives.losses import CLASS_LOSSES, VALUE_LOSSES, loss_named
 
 SMALL = {"hidden_layer_sizes": (16,), "max_epochs": 8, "lr": 1e-2, "batch_size": 32}
 EVERY = dict.fromkeys(CLASS_LOSSES, MLPClassifier) | dict.fromkeys(VALUE_LOSSES, MLPRegressor)
-EVERY |= {"focal(1)": MLPClassifier, "quantile(0.9)": MLPRegressor, "gaussian_nll(0.5)": MLPRegressor}
+EVERY |= {"focal(1)": MLPClassifier, "quantile(0.9)": MLPRegressor, "gaussian_nll(0)": MLPRegressor}
 
 
 def numbers(n=300, seed=0):

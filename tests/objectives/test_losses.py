@@ -75,7 +75,7 @@ CASES = {
     "quantile(0.9)": (lambda z, y: F.quantile(z, y, 0.9), numbers),
     "quantile": (F.quantile, numbers),
     "log_cosh": (F.log_cosh, numbers),
-    "gaussian_nll": (F.gaussian_nll, doubled),
+    "gaussian_nll(0)": (F.gaussian_nll, doubled),
     "poisson": (F.poisson, amounts),
     "kl": (F.kl, mixtures),
     "cosine": (F.cosine, numbers),
@@ -168,7 +168,7 @@ def test_kl_is_scipys_relative_entropy(rng):
 def test_gaussian_beta_changes_the_slope_by_the_variance_and_not_the_value(rng):
     z, y = doubled(rng)
     goal, v = torch.tensor(y), np.exp(z[:, K:]) + 1e-6
-    plain, scaled = loss_named("gaussian_nll"), loss_named("gaussian_nll(0.5)")
+    plain, scaled = loss_named("gaussian_nll(0)"), loss_named("gaussian_nll")  # 0.5
     wanted = F.slope(lambda moved: F.gaussian_nll(moved, y), z) * np.tile(np.sqrt(v), 2)
     output = torch.tensor(z, requires_grad=True)
     values = scaled.value(output, goal)

@@ -16,6 +16,7 @@ from ganglion.plot import (
     plot_importance,
     plot_layers,
     plot_residuals,
+    plot_roc,
     plot_scores,
     to_svg,
 )
@@ -54,6 +55,8 @@ FIGURES = {
     "confusion": lambda ax: plot_confusion([[3, 1], [0, 2]], ["a", HOSTILE], ax),
     "large confusion": lambda ax: plot_confusion(np.ones((40, 40)), [f"{HOSTILE}{i}" for i in range(40)], ax),
     "empty confusion": lambda ax: plot_confusion(np.zeros((2, 2)), ["a", "b"], ax),
+    "roc": lambda ax: plot_roc([0, 1, 1, 0], [0.2, 0.4, 0.9, 0.4], ax),
+    "roc of one class": lambda ax: plot_roc([1, 1], [0.2, 0.4], ax),
     "calibration": lambda ax: plot_calibration([0, 1, 1], [0.2, 0.4, 0.9], ax),
     "values": lambda ax: plot_residuals(np.arange(2000.0), np.arange(2000.0) + 1, ax),
     "residuals": lambda ax: plot_residuals([1.0, 2.0], [2.0, 1.0], ax, kind="residuals"),
@@ -172,3 +175,8 @@ def test_texts():
     assert clean("a\nb\x7f") == "a b"
     assert len(label("x" * 500, 20)) == 20
     assert label("short") == "short"
+
+
+def test_the_roc_curve_goes_through_every_threshold_and_ties_are_one_step():
+    line = plot_roc([0, 1, 1, 0], [0.2, 0.4, 0.9, 0.4]).lines[1]
+    assert line.get_xydata().tolist() == [[0, 0], [0, 0.5], [0.5, 1], [1, 1]]

@@ -107,3 +107,24 @@ def test_binary_cross_entropy(rng):
     ]
     assert at[0] < 0 < at[2]
     assert abs(at[1]) < 1e-12
+
+
+def test_categorical_cross_entropy(rng):
+    """Class numbers and one-hot rows cost the same; the slope is softmax minus one-hot; two classes are one logit."""
+    z, y = 3 * rng.normal(size=(60, 5)), rng.integers(0, 5, 60)
+    wanted = np.eye(5)[y]
+    e = np.exp(z - z.max(1, keepdims=True))
+    p = e / e.sum(1, keepdims=True)
+    loss, output = loss_named("cross_entropy"), torch.tensor(z, requires_grad=True)
+    for goal in (torch.tensor(y), torch.tensor(wanted)):
+        theirs = F.cross_entropy(output, goal, reduction="none").detach().numpy()
+        values, slope = loss.by_hand(output.detach(), goal)
+        for found in (values.numpy(), loss.value(output, goal).detach().numpy()):
+            np.testing.assert_allclose(found, -np.log(p[np.arange(60), y]), rtol=0, atol=1e-12)
+            np.testing.assert_allclose(found, theirs, rtol=0, atol=1e-12)
+        (auto,) = torch.autograd.grad(loss.value(output, goal).sum(), output)
+        for found in (slope.numpy(), auto.numpy()):
+            np.testing.assert_allclose(found, p - wanted, rtol=0, atol=1e-12)
+    two, one = torch.tensor(z[:, :2]), loss_named("binary_cross_entropy")
+    binary = one.value(two[:, 1:] - two[:, :1], torch.tensor(y % 2))
+    torch.testing.assert_close(loss.value(two, torch.tensor(y % 2)), binary, rtol=0, atol=1e-12)

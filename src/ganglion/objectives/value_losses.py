@@ -115,14 +115,14 @@ def log_cosh() -> Loss:
     return Loss(value, by_hand)
 
 
-def gaussian_nll(beta: float = 0.0) -> Loss:
+def gaussian_nll(beta: float = 0.5) -> Loss:
     """The negative log-likelihood of a normal distribution whose spread the network predicts too.
 
     Nix and Weigend 1994: ``mean_k (log(2 pi v) + (m - y)^2 / v) / 2`` with the means ``m`` in the first k of the
     2k output units and ``v = exp(s) + 1e-6`` from the others. ``beta`` from 0 to 1 multiplies each target's
-    *slope*, and not its value, by ``v^beta``: with 0 (the likelihood) rows that are badly predicted are soon held
-    for noise and learned less, with 1 means are learned as by squared errors (Seitzer et al. 2022,
-    arXiv:2203.09168).
+    *slope*, and not its value, by ``v^beta`` (Seitzer et al. 2022, arXiv:2203.09168): with 0, the likelihood's own
+    slope, rows that are badly predicted are soon held for noise and hardly learned any more; with 1 means are
+    learned as by squared errors.
 
     >>> gaussian_nll().value(torch.zeros(1, 2), torch.zeros(1, 1))
     tensor([0.9189])

@@ -6,6 +6,7 @@ from ganglion.plot.history import plot_history
 from ganglion.plot.importance import plot_importance
 from ganglion.plot.layers import plot_layers
 from ganglion.plot.residuals import plot_residuals
+from ganglion.plot.roc import plot_roc
 from ganglion.plot.scores import plot_scores
 from ganglion.plot.svg import to_svg
 
@@ -16,6 +17,7 @@ __all__ = [
     "plot_importance",
     "plot_layers",
     "plot_residuals",
+    "plot_roc",
     "plot_scores",
     "to_svg",
 ]

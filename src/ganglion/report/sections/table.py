@@ -17,6 +17,7 @@ from ganglion.plot import (
     plot_importance,
     plot_layers,
     plot_residuals,
+    plot_roc,
     plot_scores,
     to_svg,
 )
@@ -168,6 +169,8 @@ def _of_classes(result: ReportInput) -> dict[str, Any]:
     )
     if proba is not None:
         figures.append(_calibration(result, y, proba, classes))
+        if len(classes) == 2:
+            figures.append(_roc(result, y, proba, classes))
     rows = [{**row, "label": label(row["label"], 40)} for row in class_table(y, said, classes)]
     return {"figures": figures, "classes": rows, "outputs": []}
 
@@ -175,7 +178,7 @@ def _of_classes(result: ReportInput) -> dict[str, Any]:
 def _calibration(result: ReportInput, y: np.ndarray, proba: np.ndarray, classes: list) -> dict[str, Any]:
     codes = label_codes(y, classes)
     if len(classes) == 2:
-        place = 1 if result.positive is None else int(label_codes([result.positive], classes)[0])
+        place = _positive(result, classes)
         outcome, promised = codes == place, proba[:, place]
         of = f"of “{label(classes[place], 20)}”"
     else:
@@ -186,6 +189,22 @@ def _calibration(result: ReportInput, y: np.ndarray, proba: np.ndarray, classes:
         "the probabilities can be taken at their word."
     )
     return drawing(ax, "Can the probabilities be trusted?", caption, "calibration")
+
+
+def _roc(result: ReportInput, y: np.ndarray, proba: np.ndarray, classes: list) -> dict[str, Any]:
+    place = _positive(result, classes)
+    ax = plot_roc(label_codes(y, classes) == place, proba[:, place], new_axes(4.8, confusion_height(2)))
+    name = label(classes[place], 20)
+    caption = (
+        f"Every threshold for saying “{name}”: further up it finds more of these rows, further right it takes more "
+        "of the others for them. The dashed line is a coin."
+    )
+    return drawing(ax, f"How well “{name}” is ranked (ROC curve)", caption, "roc")
+
+
+def _positive(result: ReportInput, classes: list) -> int:
+    """The place of the class that two-class figures are about."""
+    return 1 if result.positive is None else int(label_codes([result.positive], classes)[0])
 
 
 def _of_numbers(result: ReportInput) -> dict[str, Any]:
