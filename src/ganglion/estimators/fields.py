@@ -6,9 +6,12 @@ from typing import Annotated, Any, Literal
 from ganglion.base.fields import Above, AtLeast, Between, Fields, Known, Search
 from ganglion.data.interactions import INTERACTIONS
 from ganglion.data.select import SELECTIONS
+from ganglion.models.mlp import OF_ACTIVATION
 from ganglion.nn.activations import ACTIVATIONS
 from ganglion.nn.init import INITS
-from ganglion.optim.optimizers import OPTIMIZERS
+from ganglion.nn.norms import NORMS
+from ganglion.optim.average import AVERAGES
+from ganglion.optim.optimizers import optimizer_names
 from ganglion.optim.schedules import SCHEDULES
 
 
@@ -23,8 +26,10 @@ class TrainingFields(Fields):
         int | Literal["auto", "full"], AtLeast(1), Search(16, 512, log=True), "examples per update"
     ] = "auto"
     lr: Annotated[float, Above(0), Search(1e-5, 1e-1, log=True), "step size of the optimiser"] = 1e-3
-    optimizer: Annotated[str, Known("optimizer", lambda: list(OPTIMIZERS)), "rule of the update"] = "adamw"
-    momentum: Annotated[float, Between(0, 1, open_high=True), "momentum of sgd, beta_1 of adam"] = 0.9
+    optimizer: Annotated[str, Known("optimizer", optimizer_names), "rule of the update"] = "adamw"
+    momentum: Annotated[
+        float, Between(0, 1, open_high=True), "momentum of sgd, beta_1 of adam and its kin"
+    ] = 0.9
     schedule: Annotated[str, Known("schedule", lambda: list(SCHEDULES)), "course of the step size"] = (
         "flat_cosine"
     )
@@ -32,8 +37,19 @@ class TrainingFields(Fields):
         float, AtLeast(0), Search(1e-6, 1e-1, log=True), "decay of the weights per step, times the step size"
     ] = 1e-2
     l1: Annotated[float, AtLeast(0), "weight of the sum of |weights|; makes exact zeros"] = 0.0
+    max_norm: Annotated[float | None, Above(0), "the longest that a unit's incoming weights may be"] = None
+    activity: Annotated[
+        float, AtLeast(0), "weight of the mean |hidden activation|; makes few units active"
+    ] = 0.0
     clip_norm: Annotated[float | None, Above(0), "bound on the gradient's norm"] = None
     clip_value: Annotated[float | None, Above(0), "bound on each entry of the gradient"] = None
+    clip_adaptive: Annotated[
+        float | None, Above(0), "bound on a unit's gradient norm, as a multiple of its weights' norm"
+    ] = None
+    scale_norm: Annotated[float | None, Above(0), "norm that every gradient is scaled to"] = None
+    average: Annotated[
+        str | None, Known("average", lambda: list(AVERAGES)), "mean of the weights along the run that answers"
+    ] = None
     accumulate: Annotated[int, AtLeast(1), "batches per update, for batches that do not fit"] = 1
     early_stopping: Annotated[bool, "stop when the validation loss has stood still for `patience` epochs"] = (
         True
@@ -51,6 +67,9 @@ class TrainingFields(Fields):
     random_state: Annotated[Any, "seed of everything random; None draws a new one"] = 0
     warm_start: Annotated[bool, "a further fit continues from the present weights"] = False
     verbose: Annotated[int, AtLeast(0), "0 is silent, 1 shows progress"] = 0
+    watch: Annotated[
+        Literal["off", "default", "full"], "what is watched: nothing, layers and noise, curvature too"
+    ] = "default"
 
 
 class TableFields(Fields):
@@ -93,10 +112,25 @@ class NetworkFields(Fields):
     bins: Annotated[
         int, AtLeast(0), "quantile bins of each number's piecewise-linear encoding; 0 leaves it out"
     ] = 32
-    init: Annotated[str, Known("init", lambda: ["auto", *INITS]), "how weights start"] = "auto"
+    init: Annotated[str, Known("init", lambda: [*OF_ACTIVATION, *INITS]), "how weights start"] = "auto"
+    norm: Annotated[str | None, Known("norm", lambda: list(NORMS)), "normalisation of the hidden units"] = (
+        None
+    )
+    residual: Annotated[bool, "skips around hidden layers that keep their width, as deep networks need"] = (
+        False
+    )
     dropout: Annotated[
         float, Between(0, 1, open_high=True), Search(0, 0.5), "share of hidden units dropped"
     ] = 0.1
+    dropout_kind: Annotated[Literal["units", "alpha"], "alpha keeps mean and variance of selu's units"] = (
+        "units"
+    )
+    drop_path: Annotated[
+        float, Between(0, 1, open_high=True), "share of the last residual branch's examples that skip it"
+    ] = 0.0
+    noise: Annotated[
+        float, AtLeast(0), "standard deviation of noise added to the network's inputs in training"
+    ] = 0.0
     module: Annotated[Any, "an nn.Module of your own, (n, columns) -> (n, outputs), or a registered name"] = (
         None
     )

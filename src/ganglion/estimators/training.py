@@ -1,5 +1,6 @@
 """From a matrix to a trained network: plan, objective, optimiser, validation, record."""
 
+import copy
 import hashlib
 import json
 import platform
@@ -18,18 +19,26 @@ from ganglion.data.batches import ResidentBatches
 from ganglion.nn.quick import onednn_is_quicker
 from ganglion.objectives.losses import Loss
 from ganglion.objectives.supervised import Supervised, SupervisedByHand, goes_by_hand
-from ganglion.optim.flat import Flat, FlatAdamW
-from ganglion.optim.optimizers import ADAM_BETA2, make_optimizer
+from ganglion.optim.average import average_named
+from ganglion.optim.flat import Flat
+from ganglion.optim.optimizers import goes_flat, make_flat, make_optimizer
 from ganglion.optim.schedules import schedule_named
 from ganglion.train.checkpoint import Checkpoint
 from ganglion.train.clip import Clip
+from ganglion.train.panel import Panel
 from ganglion.train.plan import Plan, auto_batch_size, choose_precision, choose_threads, threads
 from ganglion.train.progress import Progress
 from ganglion.train.run import Keep, Run
-from ganglion.train.watch import LayerWatch
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bf16": torch.float32}
 ANSWER_ROWS = 8192  # rows per forward pass outside training
+ONLINE = {
+    "max_epochs": 1,
+    "validation_fraction": 0.0,
+    "schedule": "constant",
+    "checkpoint": None,
+    "resume": False,
+}
 
 
 @dataclass
@@ -58,6 +67,15 @@ class Part:
         """By the names that batches use."""
         named = {"x": self.x, "y": self.y}
         return named if self.weight is None else named | {"weight": self.weight}
+
+
+def online_settings(estimator: Any) -> Any:
+    """The estimator's settings for one pass over some more rows; raises ``ParameterError``."""
+    if estimator.average is not None:
+        raise ParameterError(
+            "partial_fit goes on from the weights that answer, so these cannot be an average; set average=None."
+        )
+    return copy.copy(estimator).set_params(**ONLINE)
 
 
 def batch_size_of(settings: Any, n: int) -> int:
@@ -104,26 +122,37 @@ class SetUp:
     """
 
     def __init__(self, settings: Any, model: nn.Module, loss: Loss, train: Part, state: Any = None) -> None:
-        plain = settings.optimizer == "adamw" and settings.precision != "bf16"  # autocast needs autograd
-        by_hand = plain and goes_by_hand(model, loss)
+        # autocast and a penalty on activations need autograd, and adaptive clipping the layers apart
+        plain = settings.precision != "bf16" and not settings.activity and settings.clip_adaptive is None
+        by_hand = plain and goes_flat(settings.optimizer) and goes_by_hand(model, loss)
         self.settings = settings
         self.plan = make_plan(settings, model, len(train.x), train.x.shape[1], train.x.device, by_hand)
         self.flat = Flat(model) if by_hand else None
-        rates = {"lr": settings.lr, "weight_decay": settings.weight_decay}
+        rates = {k: getattr(settings, k) for k in ("lr", "weight_decay", "momentum")}
         if self.flat is not None:
-            self.objective: Supervised = SupervisedByHand(model, loss, settings.l1, flat=self.flat)
-            self.optimizer: Any = FlatAdamW(self.flat, betas=(settings.momentum, ADAM_BETA2), **rates)
+            self.objective: Supervised = SupervisedByHand(
+                model, loss, settings.l1, settings.max_norm, flat=self.flat
+            )
+            self.optimizer: Any = make_flat(settings.optimizer, self.flat, **rates)
         else:
-            self.objective = Supervised(model, loss, settings.l1)
-            self.optimizer = make_optimizer(settings.optimizer, model, momentum=settings.momentum, **rates)
+            self.objective = Supervised(model, loss, settings.l1, settings.max_norm, settings.activity)
+            self.optimizer = make_optimizer(settings.optimizer, model, **rates)
+        if isinstance(self.optimizer, torch.optim.LBFGS) and self.plan.batch_size < len(train.x):
+            warnings.warn(
+                "lbfgs compares gradients from step to step, and mini-batches make each the gradient of another "
+                "function; set batch_size='full', or take 'adamw'.",
+                UserWarning,
+                stacklevel=4,
+            )
         if self.objective.couples_batch and self.plan.batch_size == 1:
             raise ParameterError(
                 "batch normalisation needs batch_size of at least 2, got 1; set batch_size=32."
             )
         if state is not None:
             self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
-        self.batches = ResidentBatches(train.tensors(), self.plan.batch_size)
-        self.watch = LayerWatch()
+        least = 2 if self.objective.couples_batch else 1  # a row alone has no spread to be normalised by
+        self.batches = ResidentBatches(train.tensors(), self.plan.batch_size, least=least)
+        self.panel = Panel(settings.watch)
         self._threads = threads(self.plan.threads)
 
     def __enter__(self) -> "SetUp":
@@ -144,14 +173,15 @@ class SetUp:
             "epochs": chosen.max_epochs,
             "seed": seed,
             "schedule": schedule_named(chosen.schedule),
-            "clip": Clip(chosen.clip_norm, chosen.clip_value),
+            "clip": Clip(chosen.clip_norm, chosen.clip_value, chosen.clip_adaptive, chosen.scale_norm),
+            "average": None if chosen.average is None else average_named(chosen.average),
             "accumulate": chosen.accumulate,
             "precision": self.plan.precision,
             "validate": validate,
             "keep": keep if validate is not None else None,
             "time_limit": chosen.time_limit,
             "checkpoint": checkpoint_of(chosen, train, held, self.plan, seed),
-            "hooks": (self.watch, Progress()) if chosen.verbose else (self.watch,),
+            "hooks": (*self.panel.hooks, *([Progress()] if chosen.verbose else [])),
         }
 
 
@@ -163,7 +193,7 @@ def checkpoint_of(settings: Any, train: Part, held: Part, plan: Plan, seed: int)
         if settings.resume:
             raise ParameterError("resume=True needs the folder to continue from; give checkpoint='folder'.")
         return None
-    silent = {"checkpoint", "resume", "verbose", "time_limit", "device", "module", "random_state"}
+    silent = {"checkpoint", "resume", "verbose", "watch", "time_limit", "device", "module", "random_state"}
     chosen = [(k, str(getattr(settings, k))) for k in sorted(fields_of(type(settings))) if k not in silent]
     digest = hashlib.sha256(json.dumps([chosen, seed]).encode())
     for part in (train, held):
