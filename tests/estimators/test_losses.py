@@ -179,7 +179,20 @@ def test_the_job_takes_losses_of_classes(text, tmp_path):
     assert loss_named(text).units(2) in (1, 2)
 
 
-@pytest.mark.parametrize("text", ["quantile(0.9)", "gaussian_nll", "poisson"])
+def test_a_quantile_is_judged_by_its_loss_and_not_by_means():
+    """R^2 of a good 0.95-quantile is below 0; score, dummy, diagnosis and job go by the pinball loss."""
+    X, y = numbers(600)
+    y = X[:, 0] + 5 * np.random.default_rng(1).exponential(size=600)
+    result = ganglion.fit({"a": X[:, 0], "y": y}, "y", loss="quantile(0.95)", max_epochs=10, lr=1e-2)
+    record = result.estimator.record_
+    assert record.scores["train"]["r2"] < 0 < record.scores["train"]["score"]
+    assert set(record.baselines) == {"dummy"}
+    assert record.baselines["dummy"]["score"] == pytest.approx(0, abs=1e-6)
+    assert [one.name for one in result.models] == ["network"]
+    assert any("predict a quantile" in note for note in result.job.notes)
+
+
+@pytest.mark.parametrize("text", ["gaussian_nll", "poisson"])
 def test_the_job_takes_losses_of_numbers(text):
     X, y = numbers()
     table = {f"c{i}": X[:, i] for i in range(3)} | {"y": y}

@@ -220,8 +220,11 @@ class MLPRegressor(RegressorMixin, DenseNetwork):
         return loss_named(self.loss)
 
     def _score(self, output: Tensor, part: Part) -> float:
-        """R^2, the mean over outputs."""
-        output = self._loss(smooth=False).answer(output)
+        """R^2, the mean over outputs; of quantiles the share of the loss that is gone."""
+        loss = self._loss(smooth=False)
+        if not loss.mean:
+            return self._gone(output, part.y, part.weight)
+        output = loss.answer(output)
         w = (
             torch.ones(len(output), dtype=output.dtype, device=output.device)
             if part.weight is None
@@ -235,7 +238,17 @@ class MLPRegressor(RegressorMixin, DenseNetwork):
         return "regression"
 
     def _fit_scores(self, output: np.ndarray, goal: np.ndarray) -> dict[str, float]:
-        return fit_scores(goal, self._loss(smooth=False).answer(torch.as_tensor(output)).numpy())
+        loss, tensor = self._loss(smooth=False), torch.as_tensor(output)
+        scores = fit_scores(goal, loss.answer(tensor).numpy())
+        return scores if loss.mean else scores | {"score": self._gone(tensor, torch.as_tensor(goal))}
+
+    def _gone(self, output: Tensor, y: Tensor, weight: Tensor | None = None) -> float:
+        """``1 - loss / loss of the best constant answer``, which is R^2 where the loss is the squared error."""
+        loss = self._loss(smooth=False)
+        rows = np.ones(len(y)) if weight is None else weight.cpu().numpy()
+        best = torch.as_tensor(loss.constant(y.cpu().numpy(), rows)).to(output)
+        least = weighted_mean(loss.value(best.expand_as(output), y), weight)
+        return 1.0 - weighted_mean(loss.value(output, y), weight) / max(least, 1e-12)
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """The predicted numbers, (n,) or (n, outputs), in the target's own units.

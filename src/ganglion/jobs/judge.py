@@ -24,7 +24,13 @@ def judge(result: Result, compare: bool, time_limit: float | None) -> None:
     answer = estimator.predict_proba(rows) if classes else estimator.predict(rows)
     predictions = {"network": answer}
     others: dict[str, Baseline] = {}
-    if compare:
+    means = estimator._loss(smooth=False).mean
+    if not means:
+        job.notes.append(
+            f"loss={estimator.loss!r} makes it predict a quantile, which neither R² nor baselines that predict means "
+            "can judge: no baselines were trained"
+        )
+    if compare and means:
         others = run_baselines(job, estimator, rows, result, classes, time_limit)
         predictions |= {k: b.proba if classes else b.prediction for k, b in others.items()}
     compared = compare_scores(truth, predictions, result.metric, classes)
@@ -37,6 +43,8 @@ def judge(result: Result, compare: bool, time_limit: float | None) -> None:
         for row in compared
     ]
     record = estimator.record_
+    if not means:  # the diagnosis rests on the estimator's own scores
+        return
     record.data["n_validation"] = len(result.test)
     for model in result.models:
         scores = record_scores(model.scores, job, estimator)

@@ -36,6 +36,7 @@ class Loss:
         constant: ``(goal (n, k), weight (n,)) -> (units,)``: where an output that ignores its input starts.
         least: the smallest target that has a meaning.
         standardised: whether targets are brought to mean 0 and spread 1 first.
+        mean: whether the answer is an average of targets, which R^2 and models of means can judge.
         couples_batch: whether an example's loss depends on the other examples of its batch.
     """
 
@@ -47,6 +48,7 @@ class Loss:
     constant: Callable[[np.ndarray, np.ndarray], np.ndarray] = zeros
     least: float = -math.inf
     standardised: bool = True
+    mean: bool = True
     couples_batch: bool = False
 
 

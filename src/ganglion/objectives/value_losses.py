@@ -95,7 +95,7 @@ def quantile(q: float = 0.5) -> Loss:
             [goal[i[np.searchsorted(m, q * m[-1])], c] for c, (i, m) in enumerate(zip(order.T, mass.T))]
         )
 
-    return Loss(value, by_hand, constant=constant)
+    return Loss(value, by_hand, constant=constant, mean=False)
 
 
 def log_cosh() -> Loss:
