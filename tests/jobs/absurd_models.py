@@ -31,6 +31,14 @@ WIDTHS: list[Any] = [
     -3, 0,
     {"tuple": [8, 8]}, {"tuple": [9]}, {"tuple": ["8"]}, {"tuple": [8.5]}, [8], "8", None, True, {"tuple": [[8]]},
 ]  # fmt: skip
+NAMED: dict[str, list[Any]] = {
+    "activation": ["maxout(1000000000)", "maxout(2)", "prelu", "threshold", "relu(" * 5000, "elu(__import__('os'))",
+                   "leaky_relu(9e999)", "leaky_relu(*[1])", "maxout(pieces=True)", "swish", "softmax()", "RELU"],
+    "norm": ["batch", "layer", "instance", "group(1000000000)", "group(0)", "group(1)", "rms", "weight", "spectral"],
+    "init": ["zero_residual", "lsuv", "sparse(1)", "orthogonal(1e308)", "normal(0)", "zeros"],
+    "residual": [True, 1, "yes"], "dropout_kind": ["alpha", "spatial", 3], "drop_path": [0.5, 1.0, -1],
+    "noise": [1e308, -1, float("nan")], "max_norm": [1e-300, 0, float("inf")], "activity": [1e308, -1],
+}  # fmt: skip
 ESTIMATORS = [
     "os.system", "sklearn.svm.SVC", "builtins.eval", "ganglion.estimators.mlp.MLPClassifier", "MLPClassifier ",
     "MLPRegressor", "Perceptron", "DenseNetwork", "", "x" * 100_000, "torch.nn.Linear", "subprocess",
@@ -92,6 +100,13 @@ def parameter(parts: Parts, rng: Rng) -> str:
     known = parts["config"]["parameters"]
     name = pick(rng, [*known, "nonsense", "__class__", "fit"])
     known[name] = value = pick(rng, LEAVES)
+    return f"{name} = {str(value)[:40]}"
+
+
+def part(parts: Parts, rng: Rng) -> str:
+    """Another part by name than the arrays are of, or none at all."""
+    name = pick(rng, list(NAMED))
+    parts["config"]["parameters"][name] = value = pick(rng, NAMED[name])
     return f"{name} = {str(value)[:40]}"
 
 
@@ -191,8 +206,8 @@ def emptied(parts: Parts, rng: Rng) -> str:
 
 
 KINDS = (
-    estimator, widths, parameter, parameter, classes, learned, leaf, leaf, leaf, card, record, array, array, stranger,
-    emptied,
+    estimator, widths, part, parameter, parameter, classes, learned, leaf, leaf, leaf, card, record, array, array,
+    stranger, emptied,
 )  # fmt: skip
 
 
