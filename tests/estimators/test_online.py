@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from ganglion.base.errors import DataError, GanglionError
+from ganglion.base.errors import DataError, GanglionError, ParameterError
 from ganglion.estimators.mlp import MLPClassifier, MLPRegressor
 
 SMALL = {"hidden_layer_sizes": (16,), "dropout": 0.0, "batch_size": 16}
@@ -175,8 +175,22 @@ def test_a_loaded_model_goes_on(tmp_path):
 
 def test_a_search_with_clipping_is_refused():
     X, y = rows(60)
-    with pytest.raises(GanglionError):
-        MLPRegressor(clip_norm=1.0, optimizer="lbfgs", weight_decay=0.0, **SMALL).fit(X, y)
+    settings = {**SMALL, "optimizer": "lbfgs", "weight_decay": 0.0, "batch_size": "full"}
+    for field in ("clip_norm", "clip_value", "clip_adaptive", "scale_norm"):
+        with pytest.raises(GanglionError, match="cannot be clipped"):
+            MLPRegressor(**{**settings, field: 1.0}).fit(X, y)
+
+
+def test_a_search_over_mini_batches_is_warned_of():
+    X, y = rows(60)
+    with pytest.warns(UserWarning, match="lbfgs compares gradients.*batch_size='full'"):
+        MLPRegressor(**{**SMALL, "optimizer": "lbfgs", "weight_decay": 0.0, "batch_size": 20}).fit(X, y)
+
+
+def test_online_learning_has_no_average():
+    X, y = rows(60)
+    with pytest.raises(ParameterError, match="average=None"):
+        MLPRegressor(average="ema", **SMALL).partial_fit(X, y)
 
 
 def test_each_call_has_its_own_order(monkeypatch):

@@ -1,13 +1,17 @@
-"""Clipping against torch's own, for one network and for several in a stack."""
+"""Clipping against torch's own and by hand, for one network and for several in a stack."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from ganglion.base.errors import ParameterError
 from ganglion.data.batches import ResidentBatches
+from ganglion.estimators.mlp import MLPRegressor
+from ganglion.models.mlp import MLP
 from ganglion.objectives.losses import loss_named
-from ganglion.objectives.supervised import Supervised
+from ganglion.objectives.supervised import Supervised, SupervisedByHand
+from ganglion.optim.flat import Flat, FlatAdamW
 from ganglion.train.clip import Clip, clip_, global_norm
 from ganglion.train.hooks import Hook
 from ganglion.train.loop import fit
@@ -109,3 +113,79 @@ def test_a_search_is_not_clipped():
             epochs=1,
             clip=Clip(norm=1.0),
         )
+
+
+def units(p):
+    """The units of a parameter: rows of a weight or a kernel; a bias is one."""
+    return [p] if p.ndim == 1 else list(p)
+
+
+@pytest.mark.parametrize("shapes", [((4, 3), (4,)), ((5, 2, 3, 3), (5,))])
+def test_adaptive_clipping_by_hand(shapes):
+    """Brock et al. 2021, equation 3, unit by unit."""
+    g = torch.Generator().manual_seed(0)
+    params = [nn.Parameter(torch.randn(s, generator=g, dtype=torch.float64)) for s in shapes]
+    params[0].data[0], params[0].data[1] = 1e-6, 100.0  # one unit near zero, one far too long to be clipped
+    for p in params:
+        p.grad = torch.randn(p.shape, generator=g, dtype=torch.float64)
+    raw = [p.grad.clone() for p in params]
+    clip_([p.grad for p in params], None, Clip(adaptive=0.02), params=params)
+    for p, before in zip(params, raw):
+        for w, slope, old in zip(units(p.detach()), units(p.grad), units(before)):
+            bound = 0.02 * max(float(w.square().sum()) ** 0.5, 1e-3)
+            size = float(old.square().sum()) ** 0.5
+            expected = old * bound / size if size > bound else old
+            torch.testing.assert_close(slope, expected, atol=1e-15, rtol=1e-12)
+    assert torch.equal(params[0].grad[1], raw[0][1])
+
+
+def test_adaptive_clipping_of_a_stack_is_that_of_each_member():
+    weights = [torch.randn(3, 4, 2), torch.randn(3, 4)]
+    stacked, alone = [nn.Parameter(w) for w in weights], []
+    for p in stacked:
+        p.grad = torch.randn(p.shape)
+    for i in range(3):
+        alone.append([nn.Parameter(w[i].clone()) for w in weights])
+        for p, s in zip(alone[-1], stacked):
+            p.grad = s.grad[i].clone()
+        clip_([p.grad for p in alone[-1]], None, Clip(adaptive=0.1), params=alone[-1])
+    clip_([p.grad for p in stacked], None, Clip(adaptive=0.1), members=3, params=stacked)
+    for i, member in enumerate(alone):
+        assert all(torch.allclose(p.grad, s.grad[i]) for p, s in zip(member, stacked))
+
+
+def test_a_zero_gradient_cannot_be_scaled():
+    ours = [torch.zeros(2, 2), torch.zeros(2)]
+    clip_(ours, global_norm(ours), Clip(scale=1.0))
+    assert all((g == 0).all() for g in ours)
+
+
+def test_members_of_a_stack_are_scaled_one_by_one():
+    stacked = [torch.stack(column) for column in zip(*(gradients(s) for s in (0.01, 1.0, 100.0)))]
+    clip_(stacked, global_norm(stacked, members=3), Clip(scale=0.5), members=3)
+    assert global_norm(stacked, members=3).tolist() == pytest.approx([0.5] * 3)
+
+
+def test_a_norm_is_bounded_or_set():
+    with pytest.raises(ParameterError, match="give one of the two"):
+        Clip(norm=1.0, scale=1.0)
+
+
+def test_one_buffer_has_no_layers_to_compare():
+    net = MLP(3, (), (4,), 1)
+    flat = Flat(net)
+    objective = SupervisedByHand(net, loss_named("squared_error"), flat=flat)
+    data = ResidentBatches({"x": torch.ones(4, 3), "y": torch.ones(4, 1)}, 4)
+    with pytest.raises(ParameterError, match="layer by layer"):
+        fit(objective, data, optimizers={"train": FlatAdamW(flat, 0.1)}, epochs=1, clip=Clip(adaptive=0.1))
+
+
+@pytest.mark.parametrize("field", ["clip_norm", "clip_value", "clip_adaptive", "scale_norm"])
+def test_each_field_of_an_estimator_reaches_the_gradient(field):
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    settings = {"max_epochs": 2, "hidden_layer_sizes": (4,), "optimizer": "sgd", "validation_fraction": 0}
+    models = [MLPRegressor(**settings, **extra).fit(X, 9 * X[:, 0]) for extra in ({}, {field: 1e-3})]
+    moves = [m.module_.stack.linears[-1].weight.norm().item() for m in models]  # it starts at zero
+    assert moves[1] < 0.2 * moves[0]
+    by_hand = MLPRegressor(**{**settings, "optimizer": "adamw"}, **{field: 1e-3}).fit(X, 9 * X[:, 0])
+    assert by_hand.record_.plan["backward"] == ("autograd" if field == "clip_adaptive" else "by hand")

@@ -59,9 +59,9 @@ class Sam(Around):
         params = self.params
         here = [p.clone() for p in params]
         grads: list[Any] = [p.grad for p in params]
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads))).clamp(min=1e-30)
         for p, g in zip(params, grads):
-            p.add_(g * (self.rho / (norm + 1e-12)))
+            p.add_(g * (self.rho / norm))
         with torch.enable_grad():
             closure()
         for p, old in zip(params, here):
