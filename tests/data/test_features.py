@@ -163,6 +163,16 @@ def test_gains_are_those_of_least_squares():
     assert [term[1:] for term in found] == expected[:9]
 
 
+def test_a_product_that_says_nothing_new_is_not_chosen():
+    """The product with a column of 0 and 1 that is the column itself, and one that is always 0."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.integers(0, 2, 100), rng.normal(size=100), rng.normal(size=100)]).astype(float)
+    X[:, 1] *= X[:, 0]
+    X[:, 2] *= 1 - X[:, 0]  # x0 x1 = x1, x0 x2 = x1 x2 = 0
+    pre = TablePreprocessor(interactions="polynomial(2)", scale="none").fit(X, rng.normal(size=100))
+    assert set(pre.names_out_[3:]) == {"x1^2", "x2^2"}
+
+
 def test_interactions_by_name():
     table = {"rooms": [2.0, 4, 6], "a*b": [1.0, 2, 0], "word": ["u", "v", "w"]}
     pre = TablePreprocessor(interactions="chosen('rooms / a*b', 'rooms * rooms')", scale="none").fit(table)

@@ -196,3 +196,25 @@ def test_the_leading_score_follows_the_balance():
     rare = ganglion.fit({"x": x, "y": (x > 1.3).astype(int)}, "y", **QUICK)
     assert rare.metric == "auc"
     assert infer_task(rare.job.y).kind == "binary"
+
+
+def test_the_report_says_what_was_made_and_dropped(table, tmp_path):
+    made = {
+        "encode": "target",
+        "interactions": "squares",
+        "select": "mutual_information(4)",
+        "dates": "elapsed",
+    }
+    result = ganglion.fit(
+        table.assign(noise=np.arange(240) % 7), "rich", **{**QUICK, "compare": True}, **made
+    )
+    said = result.estimator.preprocessor_.changes()
+    assert list(said) == ["made by interactions=squares", "categories as means of the target",
+                          "inputs dropped by select=mutual_information(4)"]  # fmt: skip
+    page = result.report(tmp_path / "r.html").read_text()
+    assert "dropped by select=mutual_information(4)" in page
+    assert "age^2" in page
+    assert "by folds that do not hold the row" in page
+    again = open_model(result.save(tmp_path / "m.ganglion"))
+    assert predicted(again, table.assign(noise=1.0)) is not None
+    assert result.estimator.feature_names_in_.tolist() == ["age", "job", "day", "noise"]

@@ -31,15 +31,20 @@ broken_models = helper("malformed_models", HERE.parent / "base")
 Watch = helper("hostile").Watch
 
 QUICK = ["--max-epochs", "1", "--no-baselines", "--hidden-layer-sizes", "4", "-q"]
-SOUND = "x,c,y\n" + "".join(f"{i % 7},{'ab'[i % 2]},{['no', 'yes'][i % 2]}\n" for i in range(60))
+SOUND = "x,c,y\n" + "".join(f"{i % 7},{'abc'[i % 3]},{['no', 'yes'][i % 2]}\n" for i in range(60))
+MADE = ["--encode", "target", "--interactions", "squares", "--select", "mutual_information(2)"]
 
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory) -> Path:
-    """A sound table with two models of it, of classes and of numbers; the first run also imports everything."""
+    """A sound table with models of it: of classes, of numbers, of made columns; the first run imports everything."""
     folder = tmp_path_factory.mktemp("sound")
     (folder / "sound.csv").write_text(SOUND)
-    for target, name, task in (("y", "classes", []), ("x", "numbers", ["--task", "regression"])):
+    for target, name, task in (
+        ("y", "classes", []),
+        ("x", "numbers", ["--task", "regression"]),
+        ("y", "made", MADE),
+    ):
         flags = ["-o", str(folder / name), *task, *QUICK]
         assert Watch(folder).run(name, ["fit", str(folder / "sound.csv"), "-t", target, *flags]) == 0
     return folder
@@ -110,7 +115,7 @@ def run_broken_models(watch: Any, folder: Path, table: Path, count: int, seed: i
 def run_absurd_models(watch: Any, folder: Path, sound: Path, count: int, seed: int, page: int = 10**9) -> int:
     """``count`` absurd models; each ``page``-th also gets a report. Returns how many could be written at all."""
     path, table, written = folder / "m.ganglion", str(sound / "sound.csv"), 0
-    real = sound / ("classes.ganglion", "numbers.ganglion")[seed % 2]
+    real = sound / ("classes.ganglion", "numbers.ganglion", "made.ganglion")[seed % 3]
     for i, (what, parts) in enumerate(absurd_models.variants(real, seed, count)):
         try:
             write_model(path, **parts)
@@ -141,7 +146,7 @@ def test_broken_models(watch, tmp_path, sound):
     run_broken_models(watch, tmp_path, sound / "sound.csv", 63, seed=0)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, 1, 2])
 def test_absurd_models(watch, tmp_path, sound, seed):
     assert run_absurd_models(watch, tmp_path, sound, 45, seed) > 40
     assert watch.ended[2] > 10
@@ -154,6 +159,6 @@ def test_more_than_a_thousand(watch, tmp_path, sound):
     run_broken_tables(watch, tmp_path, 400, seed=1)
     run_odd_tables(watch, tmp_path, cases)
     run_broken_models(watch, tmp_path, sound / "sound.csv", 210, seed=1)
-    absurd = [run_absurd_models(watch, tmp_path, sound, 240, seed, page=8) for seed in (2, 3)]
+    absurd = [run_absurd_models(watch, tmp_path, sound, 240, seed, page=8) for seed in (3, 4, 5)]
     assert 400 + len(cases) + 210 + sum(absurd) > 1000
     assert watch.ended[2] > 700

@@ -132,9 +132,9 @@ def _gains(
         before = np.linalg.norm(block, axis=0)
         block -= known @ (known.T @ block)
         left = np.linalg.norm(block, axis=0)
-        new = left > 1e-6 * np.maximum(before, 1e-300)
-        found = ((block.T @ rest) ** 2).sum(axis=1) / np.maximum(left, 1e-300) ** 2
-        gains[start : start + BLOCK] = np.where(new, found, 0.0)
+        new = left > 1e-6 * before
+        found = ((block[:, new].T @ rest) ** 2).sum(axis=1)
+        gains[start : start + BLOCK][new] = found / left[new] ** 2
     return gains
 
 

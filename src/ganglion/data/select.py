@@ -1,6 +1,6 @@
 """Which columns of the matrix a network gets: ``select="l1"``, ``"mutual_information(20)"``, ``"permutation(20)"``.
 
-Learned from training rows alone, at most 10,000 of them. A category with learned vectors is one column here: the L1
+Learned from training rows alone, at most 5,000 of them. A category with learned vectors is one column here: the L1
 path sees it as its means of the target over other rows, the other two by its codes.
 """
 
@@ -18,7 +18,7 @@ from ganglion.data.l1path import FOLDS, best_penalty, falling_penalties, l1_path
 from ganglion.data.level_means import out_of_fold
 from ganglion.data.split import permutation
 
-MAX_ROWS = 10_000
+MAX_ROWS = 5_000
 BINS = 16  # of a number, and of a numeric target, for mutual information
 BY_CHANCE = 0.01  # share of idle columns that mutual information may keep
 REPEATS = 5
