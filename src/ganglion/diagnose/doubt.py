@@ -3,7 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-GROSS = 5.0  # robust standard deviations; of Gaussian errors one in a million lies beyond, of Laplace ones 0.6 %
+GROSS = (
+    5.0  # robust standard deviations; of Gaussian errors one in a million lies beyond, of Laplace ones 0.6 %
+)
 LEAST = 20  # rows; a share of fewer is chance
 
 

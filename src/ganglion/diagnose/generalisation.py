@@ -9,8 +9,12 @@ from ganglion.diagnose.view import TINY, View, number, numbers
 # Ten points of the score, beyond twice its standard error: a difference that matters and is not chance.
 GAP = 0.1
 ERRORS = 2.0
-# A quarter of the score is lost between training and held-out rows.
-WIDE_GAP = 0.25
+# Three tenths of the score are lost between training and held-out rows.
+WIDE_GAP = 0.3
+# So far below a simple model on the same rows, the fit itself does harm ...
+BEATEN = 0.15
+# ... if it fits the training rows at least as well as that model does others.
+BESIDE = 0.02
 # In units of the loss of a guess: a held-out loss that rose by so much undid what was learned ...
 RISE = 0.3
 # ... and one that stays so far above a training loss near 0 means that rows were learned, not a rule.
@@ -21,6 +25,8 @@ SELECTED = 2.5
 REGRET = 1.15
 # Still losing 2 % of the loss in the last quarter of the run.
 FALLING = 0.02
+# A fifth of the way from a guess to what a simple model reaches.
+MISSING = 0.2
 # Penalties beyond these rule over the loss in any network.
 STRONG_DROPOUT = 0.6
 STRONG_DECAY = 3.0  # decoupled: with lr 2e-3 the weights halve every 115 steps
@@ -38,7 +44,9 @@ def overfitting(view: View) -> Finding | None:
     if not gap and not by_heart:
         return None
     in_time = view.record.stopped == "early" or bool(view.settings.get("early_stopping"))
-    harmful = bool(by_heart and not in_time) or gap.pop("harmful", 0.0) > 0
+    kept_best = view.record.best_epoch is not None
+    harmful = bool(by_heart and not in_time and (gap or not kept_best)) or gap.get("harmful", 0.0) > 0
+    gap.pop("harmful", None)
     if "gap" in gap:
         meaning = (
             f"Score {gap['train_score']:.3f} on the rows trained on, {gap['validation_score']:.3f} on held-out "
@@ -74,7 +82,7 @@ def _gap(view: View, regret: float) -> dict[str, float]:
         return {}
     found = {"train_score": train, "validation_score": validation, "gap": gap, "threshold": threshold}
     best = view.best_baseline
-    beaten = best is not None and best - validation >= ERRORS * noise
+    beaten = best is not None and train >= best - BESIDE and best - validation >= max(BEATEN, 3 * noise)
     if best is not None:
         found["best_baseline"] = best
     harmful = beaten or regret >= REGRET or gap >= max(WIDE_GAP, 3 * noise)
@@ -117,7 +125,9 @@ def underfitting(view: View) -> Finding | None:
     train, best = view.score("train"), view.best_baseline
     if train is None or best is None:
         return None
-    margin = view.noise(best) if held_back(view) else max(GAP, ERRORS * view.noise(best))
+    share = MISSING if view.fall(0.25) < FALLING else 0.75 * MISSING
+    usual = max(GAP, share * (best - view.guess), ERRORS * view.noise(best))
+    margin = view.noise(best) if held_back(view) else usual
     if best - train < margin and not shrunk(view):
         return None
     remedy, reason = _loosen(view)

@@ -74,9 +74,8 @@ def exploding_gradients(view: View) -> Finding | None:
     start = [v / view.gradient_unit for v in numbers(view.first_look, "grad_norm")]
     if start and max(start) >= LARGE_GRADIENT:
         layer = max(view.first_look, key=lambda row: number(row.get("grad_norm")) or 0.0)
-        return _exploding(
-            str(layer.get("layer", "")), {"grad_norm_at_start": max(start), "threshold": LARGE_GRADIENT}, True
-        )
+        evidence = {"grad_norm_at_start": max(start), "threshold": LARGE_GRADIENT}
+        return _exploding(str(layer.get("layer", "")), evidence, True, view.own_module)
     if not start and view.history:
         norm = number(view.history[0].get("grad_norm"))
         if norm is not None and norm / view.gradient_unit >= LARGE_GRADIENT * 10:
@@ -89,9 +88,16 @@ def exploding_gradients(view: View) -> Finding | None:
     return None
 
 
-def _exploding(where: str, evidence: dict[str, float], at_start: bool) -> Finding:
+def _exploding(where: str, evidence: dict[str, float], at_start: bool, own: bool = False) -> Finding:
     if at_start:
         meaning = "Before the first update gradients are already huge: signals grow from layer to layer."
+    if at_start and own:
+        remedy = Remedy(
+            "clip_norm",
+            1.0,
+            "Give the module's layers the usual initialisation (He, Glorot); bound the gradient to 1.",
+        )
+    elif at_start:
         remedy = Remedy(
             "reset_init", None, "Use the usual initialisation (He, Glorot), which keeps signals at one size."
         )
@@ -126,6 +132,8 @@ def vanishing_gradients(view: View) -> Finding | None:
         remedy = Remedy(
             "change_activation", "relu", "Use ReLU, whose slope is 1 where it is on (with He initialisation)."
         )
+    elif by_depth and str(view.settings.get("init", "auto")) == "auto":
+        remedy = Remedy("shortcuts", None, "Let skips lead around the layers, and normalise what they get.")
     else:
         remedy = Remedy(
             "reset_init", None, "Use the usual initialisation (He, Glorot), which keeps signals at one size."

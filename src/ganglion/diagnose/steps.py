@@ -34,7 +34,7 @@ MARGIN = 0.1
 def lr_too_high(view: View) -> Finding | None:
     """Steps about as large as the weights themselves, or a loss that jumps instead of falling."""
     largest, growth = max(view.update_ratios, default=0.0), view.early_growth
-    signs = _harm(view)
+    signs = harm(view)
     if growth >= GROWTH and signs:
         signs["weight_growth"] = growth
     elif largest < (LARGE_STEP if signs else HUGE_STEP) and (view.update_ratios or not _diverged(view)):
@@ -61,7 +61,7 @@ def lr_too_high(view: View) -> Finding | None:
     )
 
 
-def _harm(view: View) -> dict[str, float]:
+def harm(view: View) -> dict[str, float]:
     """Signs that steps were too large, as evidence."""
     signs = {}
     if view.losses and max(view.losses) >= OVERSHOOT * view.chance_loss:

@@ -4,10 +4,15 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ganglion.base.record import TrainingRecord
+from ganglion.diagnose.batches import batch_too_large, batch_too_small
+from ganglion.diagnose.conditioning import ill_conditioned
+from ganglion.diagnose.curve import high_bias, high_variance
 from ganglion.diagnose.finding import Finding
 from ganglion.diagnose.generalisation import held_back, no_better_than_baseline, overfitting, underfitting
 from ganglion.diagnose.gradients import exploding_gradients, non_finite_step, vanishing_gradients
 from ganglion.diagnose.inputs import ignored_imbalance, suspected_leakage, too_little_data, unscaled_inputs
+from ganglion.diagnose.labels import label_noise, many_wrong_labels
+from ganglion.diagnose.shift import internal_shift
 from ganglion.diagnose.steps import lr_too_high, lr_too_low, plateau
 from ganglion.diagnose.units import dead_units, saturated_from_start, saturated_units
 from ganglion.diagnose.view import View
@@ -20,37 +25,57 @@ MOST = 3  # findings in a verdict: a list of ten helps nobody
 RULES: tuple[Rule, ...] = (
     suspected_leakage,
     unscaled_inputs,
+    batch_too_small,
     exploding_gradients,
     lr_too_high,
     saturated_from_start,
-    dead_units,
     vanishing_gradients,
+    internal_shift,
+    dead_units,
     lr_too_low,
     non_finite_step,
     saturated_units,
+    high_bias,
+    high_variance,
     too_little_data,
+    ill_conditioned,
+    many_wrong_labels,
     plateau,
     ignored_imbalance,
+    batch_too_large,
     no_better_than_baseline,
     underfitting,
     overfitting,
+    label_noise,
 )
 
-SCORES = frozenset({"underfitting", "overfitting", "no_better_than_baseline", "plateau", "ignored_imbalance"})
+SCORES = frozenset(
+    {
+        "underfitting", "overfitting", "no_better_than_baseline", "plateau", "ignored_imbalance", "ill_conditioned",
+        "batch_too_large", "high_bias", "high_variance",
+    }
+)  # fmt: skip
 START = frozenset({"saturated_units", "dead_units", "vanishing_gradients", "exploding_gradients"})
 
 # What a cause explains is left out: it would go away with it, or show itself in the next verdict.
 EXPLAINS: dict[str, frozenset[str]] = {
     "unscaled_inputs": SCORES | START | {"lr_too_high", "lr_too_low"},
     "exploding_gradients": SCORES | START | {"lr_too_high", "lr_too_low"},
-    "lr_too_high": SCORES | START,
+    "batch_too_small": SCORES | START | {"lr_too_high", "internal_shift"},
+    "lr_too_high": SCORES | START | {"internal_shift"},
+    "internal_shift": SCORES | START | {"lr_too_high"},
+    "ill_conditioned": SCORES | {"lr_too_low"},
+    "label_noise": SCORES,
+    "batch_too_large": SCORES,
+    "high_bias": frozenset({"underfitting"}),
+    "high_variance": frozenset({"overfitting", "too_little_data"}),
     "saturated_units": SCORES | START | {"lr_too_low"},
     "dead_units": SCORES | START | {"lr_too_low"},
     "vanishing_gradients": SCORES | {"lr_too_low"},
     "lr_too_low": SCORES,
     "non_finite_step": SCORES | {"too_little_data"},
     "too_little_data": frozenset(
-        {"overfitting", "no_better_than_baseline", "underfitting", "ignored_imbalance"}
+        {"overfitting", "no_better_than_baseline", "underfitting", "ignored_imbalance", "batch_too_large"}
     ),
     "plateau": frozenset({"underfitting", "no_better_than_baseline"}),
     "ignored_imbalance": frozenset({"no_better_than_baseline", "overfitting", "underfitting"}),

@@ -41,6 +41,7 @@ class View:
         self.settings: Row = record.settings or {}
         self.data: Row = record.data or {}
         self.history: list[Row] = [row for row in record.history or [] if isinstance(row, dict)]
+        self.probes: list[Row] = [row for row in record.probes or [] if isinstance(row, dict)]
 
     # what was trained on -------------------------------------------------------------------------------
 
@@ -64,6 +65,40 @@ class View:
         """Rows of ``"train"`` or ``"validation"``."""
         n = number(self.data.get(f"n_{part}"))
         return None if n is None else int(n)
+
+    @property
+    def batch(self) -> float | None:
+        """Examples per step: as planned, or by the steps of an epoch."""
+        planned = number((self.record.plan or {}).get("batch_size")) or number(
+            self.settings.get("batch_size")
+        )
+        n, epochs = self.size("train"), len(self.history)
+        if planned is None and n and self.steps and epochs:
+            return max(1.0, n * epochs / self.steps)
+        return planned
+
+    @property
+    def steps(self) -> float:
+        """Steps in all."""
+        return (number(self.history[-1].get("step")) or 0.0) if self.history else 0.0
+
+    @property
+    def guess(self) -> float:
+        """The score of a guess: the dummy's, else by the number of classes."""
+        dummy = self.baseline("dummy")
+        if dummy is not None or self.is_regression:
+            return dummy or 0.0
+        even = 1.0 / len(self.counts) if self.counts else 0.0
+        return (
+            even
+            if self.score_key == "balanced_accuracy"
+            else max(even, (self.counts or [0])[-1] / max(sum(self.counts), 1))
+        )
+
+    @property
+    def own_module(self) -> bool:
+        """Whether the network is a module of the user's own, whose shape no parameter changes."""
+        return self.settings.get("module") is not None
 
     def setting(self, name: str) -> float:
         """A hyper-parameter as a number, 0 where it is missing or not a number."""
@@ -188,12 +223,33 @@ class View:
         return max(sizes) / sizes[0] if sizes and sizes[0] > 0 else 1.0
 
     @property
+    def crawling(self) -> bool:
+        """Whether the second half of the run took away less than a tenth of the loss."""
+        return len(self.losses) >= 4 and self.fall(0.5) < 0.1
+
+    @property
     def unfinished(self) -> bool:
-        """Whether more could be learned: training rows below a baseline, or half of the chance loss left."""
+        """Whether more could be learned: training rows below a baseline; without one, half of the chance loss left."""
         train, best = self.score("train"), self.best_baseline
-        if train is not None and best is not None and best - train >= 0.05:
-            return True
+        if train is not None and best is not None and best > self.guess + 0.1:
+            return best - train >= max(0.05, 0.1 * (best - self.guess))
         return bool(self.losses) and self.losses[-1] >= 0.5 * min(self.chance_loss, self.losses[0])
+
+    # the probes -----------------------------------------------------------------------------------------
+
+    @property
+    def noise_rows(self) -> list[Row]:
+        """Readings of the gradient noise scale."""
+        rows = [row for row in self.probes if row.get("kind") == "noise"]
+        return [row for row in rows if number(row.get("noise_scale")) is not None]
+
+    @property
+    def noise_to_batch(self) -> float | None:
+        """The typical noise scale over the batch: by how much noise rules a step."""
+        found = [
+            row["noise_scale"] / row["batch_size"] for row in self.noise_rows if number(row.get("batch_size"))
+        ]
+        return median(found) if found else None
 
     # the scores -----------------------------------------------------------------------------------------
 
@@ -225,8 +281,18 @@ class View:
     @property
     def best_baseline(self) -> float | None:
         """The best score of a baseline that looks at the inputs."""
-        found = [self.baseline(n) for n in self.record.baselines if n != "dummy"]
+        names = [n for n in self.record.baselines if n != "dummy"]
+        if "trees" in names:  # judged on other rows than the quick kernel model
+            names = [n for n in names if n != "kernel"]
+        found = [self.baseline(n) for n in names]
         return max((f for f in found if f is not None), default=None)
+
+    @property
+    def best_possible(self) -> float | None:
+        """The best baseline's score, that of the kernel model's own rows, each left out, among them."""
+        left_out = number((self.record.baselines.get("kernel") or {}).get("left_out"))
+        found = [v for v in (self.best_baseline, left_out) if v is not None]
+        return max(found, default=None)
 
     def noise(self, score: float, part: str = "validation") -> float:
         """The standard error of a score on so many rows: binomial, or about 2 (1 - R^2) / sqrt(n) for R^2."""

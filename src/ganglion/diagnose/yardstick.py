@@ -59,7 +59,8 @@ def kernel_yardstick(
     Arguments:
         X_train, y_train, X_valid, y_valid, classes: as for ``linear_yardstick``.
 
-    Returns the scores, and facts for a record's ``data``: ``doubtful_labels`` or ``gross_errors``.
+    Returns the scores, with ``left_out`` that of its own rows, each answered without itself; and facts for a
+    record's ``data``: ``doubtful_labels`` or ``gross_errors``.
 
     >>> X = np.linspace(-3, 3, 90)[:, None]
     >>> kernel_yardstick(X, X[:, 0] ** 2, X, X[:, 0] ** 2)[0]["score"] > 0.99
@@ -70,17 +71,22 @@ def kernel_yardstick(
     fitted = kernel_ridge(X_train, goal, X_valid)
     if fitted is None:
         return {}, {}
-    judged = len(y_valid) > 1
+    own, judged = goal[fitted.rows], len(y_valid) > 1
+    scores: dict[str, float] = {}
     if classes is not None:
-        doubts = confident_errors(y[fitted.rows], fitted.left_out)
-        scores = fit_scores(np.asarray(y_valid), fitted.held.argmax(1), classes) if judged else {}
-        return scores, {"doubtful_labels": doubts} if doubts else {}
-    gross = gross_errors((goal[fitted.rows] - fitted.left_out)[:, 0])
-    scores = {}
-    if judged:
-        truth = np.asarray(y_valid, dtype=np.float64).reshape(len(y_valid), -1)
-        scores = {**fit_scores(truth, fitted.held), "loss": float(((truth - fitted.held) ** 2).mean())}
-    return scores, {"gross_errors": gross} if gross else {}
+        facts = {"doubtful_labels": confident_errors(y[fitted.rows], fitted.left_out)}
+        left_out = fit_scores(y[fitted.rows], fitted.left_out.argmax(1), classes)
+        if judged:
+            scores = fit_scores(np.asarray(y_valid), fitted.held.argmax(1), classes)
+    else:
+        facts = {"gross_errors": gross_errors((own - fitted.left_out)[:, 0])}
+        left_out = fit_scores(own, fitted.left_out)
+        if judged:
+            truth = np.asarray(y_valid, dtype=np.float64).reshape(len(y_valid), -1)
+            scores = {**fit_scores(truth, fitted.held), "loss": float(((truth - fitted.held) ** 2).mean())}
+    if scores:
+        scores["left_out"] = left_out["score"]
+    return scores, {k: v for k, v in facts.items() if v}
 
 
 def yardsticks(

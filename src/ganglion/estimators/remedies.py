@@ -8,6 +8,7 @@ from ganglion.diagnose.finding import Finding
 from ganglion.estimators.fields import NetworkFields
 
 Settings = Any
+ADAPTIVE_LR = 1e-3  # the usual step of Adam's kin; the one before was in another unit
 
 
 def _widths(settings: Settings) -> tuple[int, ...]:
@@ -57,6 +58,17 @@ REMEDIES: dict[str, Callable[[Settings, Any], dict[str, Any]]] = {
         "time_limit": None,
     },
     "weigh_classes": lambda s, amount: {"class_weight": "balanced"},
+    "larger_batch": lambda s, amount: {"batch_size": int(amount or 32)},
+    "smaller_batch": lambda s, amount: {"batch_size": int(amount or 32)},
+    "change_optimizer": lambda s, amount: {"optimizer": amount or "adamw", "lr": ADAPTIVE_LR},
+    "normalise": lambda s, amount: {"norm": amount or "layer"},
+    "shortcuts": lambda s, amount: {"residual": True, "norm": s.norm or "layer", "init": "auto"},
+    "soften_labels": lambda s, amount: {
+        "label_smoothing": max(s.label_smoothing, float(amount or 0.1)),
+        "early_stopping": True,
+        "validation_fraction": s.validation_fraction or 0.1,
+    },
+    "robust_loss": lambda s, amount: {"loss": amount or "huber"},
 }
 
 

@@ -11,7 +11,9 @@ from ganglion.data.split import plain_split, stratified_split
 from ganglion.diagnose import Finding, diagnose
 
 SIZES = (0.125, 0.25, 0.5, 1.0)
-EXPONENTS = np.linspace(0.05, 2.0, 79)  # slopes seen in practice lie between 0.07 and 1 (Hestness et al. 2017)
+EXPONENTS = np.linspace(
+    0.05, 2.0, 79
+)  # slopes seen in practice lie between 0.07 and 1 (Hestness et al. 2017)
 
 
 @dataclass
@@ -72,14 +74,18 @@ def learning_curve(
     [75, 150]
     """
     if not sizes or min(sizes) <= 0 or max(sizes) > 1:
-        raise ParameterError(f"sizes expects shares above 0 and at most 1, got {tuple(sizes)}; give e.g. (0.5, 1).")
+        raise ParameterError(
+            f"sizes expects shares above 0 and at most 1, got {tuple(sizes)}; give e.g. (0.5, 1)."
+        )
     X, y = np.asarray(X), np.asarray(y)
     classes = is_classifier(estimator)
     codes = np.unique(y, return_inverse=True)[1] if classes else y
     train, held = stratified_split(codes, held_out, seed) if classes else plain_split(len(y), held_out, seed)
     order = np.random.default_rng(seed).permutation(train)
     if len(order) * min(sizes) < 4 or len(held) < 2:
-        raise DataError(f"a learning curve expects at least 4 rows in its smallest part, got {len(y)} in all; give more.")
+        raise DataError(
+            f"a learning curve expects at least 4 rows in its smallest part, got {len(y)} in all; give more."
+        )
     rows: list[dict[str, float]] = []
     fitted = estimator
     for share in sorted(sizes):
@@ -113,7 +119,9 @@ def fit_power_law(sizes: Any, errors: Any) -> PowerLaw:
     """
     n, error = np.asarray(sizes, dtype=np.float64), np.maximum(np.asarray(errors, dtype=np.float64), 1e-9)
     if len(np.unique(n)) < 2:
-        raise DataError(f"a power law expects errors at two sizes or more, got {len(np.unique(n))}; give more sizes.")
+        raise DataError(
+            f"a power law expects errors at two sizes or more, got {len(np.unique(n))}; give more sizes."
+        )
     best = (np.inf, PowerLaw(float(error.mean()), 0.0, 1.0))
     for exponent in EXPONENTS:
         fall = n**-exponent

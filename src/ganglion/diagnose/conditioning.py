@@ -1,0 +1,57 @@
+"""A rule about conditioning: what tells the target lies in directions that are far weaker than others."""
+
+from ganglion.diagnose.finding import Finding, Remedy
+from ganglion.diagnose.view import View, number, numbers
+
+# Gradient descent needs about as many steps as this ratio; short runs have some hundreds.
+CONDITION = 300.0
+# One direction with all but a hundredth of the variance hides the others, also from a linear model.
+ONE_DIRECTION = 0.99
+# At 2 gradient descent becomes unstable: near it, the rate cannot be raised.
+AT_THE_EDGE = 1.5
+
+
+def ill_conditioned(view: View) -> Finding | None:
+    """Directions of very different strength, and a fit that has not got to the weak ones."""
+    known = view.data.get("directions") or {}
+    condition, largest = number(known.get("condition")), number(known.get("largest_share"))
+    by_inputs = (condition or 0.0) >= CONDITION or (largest or 0.0) >= ONE_DIRECTION
+    edge = max(numbers([p for p in view.probes if p.get("kind") == "curvature"], "lr_top"), default=0.0)
+    by_edge = edge >= AT_THE_EDGE and "sgd" in str(view.settings.get("optimizer")) and view.crawling
+    if not (by_inputs or by_edge) or not view.unfinished:
+        return None
+    evidence = {
+        "condition": condition,
+        "threshold": CONDITION,
+        "variance_in_one_direction": largest,
+        "lr_times_curvature": edge or None,
+    }
+    adaptive = str(view.settings.get("optimizer")) not in ("sgd", "nesterov")
+    return Finding(
+        "ill_conditioned",
+        "warning",
+        where="inputs" if by_inputs else "loss",
+        evidence={k: v for k, v in evidence.items() if v is not None},
+        meaning=(
+            "What tells the target lies in directions of the inputs that are "
+            + (
+                f"{condition:.0f} times weaker (in variance) than the strongest one"
+                if condition
+                else "next to nothing beside one"
+            )
+            + ": steps that suit the one are far too small for the other."
+            if by_inputs
+            else f"The learning rate is at the edge of what the steepest direction bears (times curvature {edge:.2g}), "
+            "and the loss hardly falls along the flat ones."
+        ),
+        remedy=(
+            Remedy("change_optimizer", "adamw", "Take an optimiser that scales each direction (AdamW).")
+            if not adaptive
+            else Remedy(
+                "normalise",
+                "batch",
+                "Remove what all columns share (differences, whitening), or normalise in layers.",
+            )
+        ),
+        lab="conditioning",
+    )

@@ -1,0 +1,82 @@
+"""A rule about what layers see: statistics that keep moving, or that differ between training and answering."""
+
+from statistics import median_low
+
+from ganglion.diagnose.finding import Finding, Remedy
+from ganglion.diagnose.view import View, number
+
+# In the second half of a sound run a layer's inputs move by less than their spread from look to look.
+SHIFT = 2.0
+# The mean loss of the epoch that was kept against the same rows answered in evaluation mode: sound runs stay below
+# 1.5, since weights improve within an epoch and dropout only makes training harder.
+APART = 3.0
+WORSE = 0.5  # ... in units of a guess's loss, so that two losses near 0 do not count
+LOOKS = 3
+
+
+def internal_shift(view: View) -> Finding | None:
+    """Layers whose inputs are not what they were when the layer learned."""
+    return _lagging(view) or _drifting(view)
+
+
+def _drifting(view: View) -> Finding | None:
+    """The means of a layer's inputs move by more than their spread at most looks of the second half."""
+    looks = [rows for rows in view.moments if any(number(r.get("input_shift")) is not None for r in rows)]
+    late = looks[len(looks) // 2 :]
+    if len(late) < LOOKS or not view.unfinished:
+        return None
+    by_layer: dict[str, list[float]] = {}
+    for rows in late:
+        for row in rows:
+            if (shift := number(row.get("input_shift"))) is not None:
+                by_layer.setdefault(str(row.get("layer", "")), []).append(shift)
+    shifts = {k: median_low(v) for k, v in by_layer.items() if len(v) >= LOOKS}
+    layer = max(shifts, key=shifts.__getitem__, default="")
+    if not layer or shifts[layer] < SHIFT:
+        return None
+    return Finding(
+        "internal_shift",
+        "warning",
+        where=layer,
+        evidence={
+            "input_shift": shifts[layer],
+            "threshold": SHIFT,
+            "layers_concerned": sum(v >= SHIFT for v in shifts.values()),
+        },
+        meaning=(
+            f"What enters layer {layer!r} keeps moving, by {shifts[layer]:.1f} of its standard deviations from look to "
+            "look even late in the run: the layer learns for inputs that do not come again."
+        ),
+        remedy=Remedy(
+            "normalise", "layer", "Normalise the inputs of the layers, and lower the learning rate."
+        ),
+        lab="internal-shift",
+    )
+
+
+def _lagging(view: View) -> Finding | None:
+    """The same rows cost far more in evaluation than in training mode: kept statistics are out of date."""
+    kept = number((view.record.scores.get("train") or {}).get("loss"))
+    best = view.record.best_epoch
+    row = next((r for r in view.history if r.get("epoch") == best), view.history[-1] if view.history else {})
+    trained = number(row.get("loss"))
+    if kept is None or trained is None or len(view.history) < LOOKS:
+        return None
+    if kept < APART * max(trained, 0.0) or kept - trained < WORSE * view.chance_loss:
+        return None
+    return Finding(
+        "internal_shift",
+        "warning",
+        where="kept statistics",
+        evidence={"loss_in_training": trained, "loss_in_answering": kept, "threshold": APART},
+        meaning=(
+            f"On the same rows the loss is {trained:.3g} in training and {kept:.3g} in answering mode: statistics that "
+            "layers keep (such as batch normalisation's running mean) are not those they learned with."
+        ),
+        remedy=Remedy(
+            "normalise",
+            "layer",
+            "Let kept statistics follow faster, or normalise within each row (layer norm).",
+        ),
+        lab="internal-shift",
+    )
