@@ -115,6 +115,9 @@ def test_the_dummy_is_the_loss_of_the_best_constant_answer(text):
         q = {"quantile": 0.5}.get(text, 0.9)
         gap = y - np.quantile(y, q)
         assert dummy["loss"] == pytest.approx(np.maximum(q * gap, (q - 1) * gap).mean() / y.std(), rel=1e-3)
+    if text.endswith("cross_entropy"):
+        share = np.unique(y, return_counts=True)[1] / len(y)
+        assert dummy["loss"] == pytest.approx(-(share * np.log(share)).sum(), abs=1e-12)
     if text == "gaussian_nll":
         assert dummy["loss"] == pytest.approx(0.5 * np.log(2 * np.pi * np.e), abs=1e-5)
 

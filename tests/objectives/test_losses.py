@@ -237,6 +237,14 @@ def test_only_contrasts_couple_the_batch(text, rng):
     assert Supervised(torch.nn.Linear(2, 2), loss).couples_batch is loss.couples_batch
 
 
+def test_a_row_without_friend_or_without_stranger_has_no_triplet(rng):
+    z, loss = torch.tensor(rng.normal(size=(5, 2))), loss_named("triplet(100)")
+    lone = loss.value(z, torch.tensor([0, 0, 0, 0, 1]))
+    assert lone[4] == 0
+    assert (lone[:4] > 50).all()
+    assert (loss.value(z, torch.zeros(5)) == 0).all()
+
+
 def test_a_network_learns_embeddings_with_a_contrast():
     """The same face as any other loss: two classes part under the triplet loss."""
     torch.manual_seed(0)
