@@ -6,7 +6,7 @@ from ganglion.base.fields import fields_of
 from ganglion.cli.flags import LEFT_OUT, build_table, read_table
 from ganglion.estimators.mlp import MLPClassifier, MLPRegressor
 
-COMMANDS = ["fit", "predict", "evaluate", "diagnose", "report", "list", "demo", "doctor"]
+COMMANDS = ["fit", "predict", "evaluate", "diagnose", "trace", "report", "list", "demo", "doctor"]
 
 
 def test_the_table_of_flags_equals_the_declarations():

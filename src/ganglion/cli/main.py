@@ -61,6 +61,10 @@ Baselines = Annotated[
     bool, option("--baselines/--no-baselines", say="train dummy, linear and tree baselines beside it, or not")
 ]
 Proba = Annotated[bool, option("--proba", say="add a probability per class")]
+Rows = Annotated[int, typer.Option("--rows", min=1, help="how many rows, from the first on")]
+Row = Annotated[int | None, option("--row", say="only this row, counted from 1")]
+Neurons = Annotated[bool, option("--neurons", say="every neuron of a small network, for the first row")]
+Drawing = Annotated[Path | None, option("--output", "-o", say="also write a figure (.svg) or a page (.html)")]
 Version = Annotated[bool, option("--version", say="show the version and exit")]
 
 
@@ -131,6 +135,29 @@ def diagnose(model: Model, as_json: Json = False) -> None:
     from ganglion.cli.use import run_diagnose
 
     run_diagnose(model, as_json=as_json)
+
+
+@app.command(short_help="Lay one forward and one backward pass open.")
+def trace(
+    model: Model,
+    file: Table,
+    rows: Rows = 32,
+    row: Row = None,
+    target: Other = None,
+    neurons: Neurons = False,
+    as_json: Json = False,
+    output: Drawing = None,
+) -> None:
+    """Lay one forward and one backward pass open: sums, activations, local derivatives, gradients, layer by layer.
+
+    Without the target's column in the table the sum of the outputs takes the place of the loss.
+    """
+    from ganglion.cli.trace import run_trace
+
+    if row is not None and row < 1:
+        raise typer.BadParameter(f"--row counts from 1, got {row}")
+    chosen = {"rows": rows, "row": row, "target": target}
+    run_trace(model, file, **chosen, neurons=neurons, as_json=as_json, output=output)
 
 
 @app.command(short_help="Write the HTML report of a model on a table.")

@@ -9,6 +9,7 @@ from ganglion.plot.residuals import plot_residuals
 from ganglion.plot.roc import plot_roc
 from ganglion.plot.scores import plot_scores
 from ganglion.plot.svg import to_svg
+from ganglion.plot.trace import plot_neurons, plot_trace
 
 __all__ = [
     "plot_calibration",
@@ -16,8 +17,10 @@ __all__ = [
     "plot_history",
     "plot_importance",
     "plot_layers",
+    "plot_neurons",
     "plot_residuals",
     "plot_roc",
     "plot_scores",
+    "plot_trace",
     "to_svg",
 ]

@@ -93,8 +93,8 @@ def untouched(module: nn.Module) -> Iterator[None]:
 def from_autograd(tape: Tape, loss: Value) -> float:
     """The largest deviation of the table's products from autograd's gradients.
 
-    Relative to the largest entry of each tensor, or to a hundred-thousandth of the largest of all where that is
-    more: the gradient of a bias before a normalisation is 0 but for rounding.
+    Relative to the largest entry of each tensor; a tensor that is 0 but for rounding (a bias before a
+    normalisation) is measured by the largest entry of all.
     """
     edges, ones = [v.edge for v in tape.leaves], [torch.ones_like(loss.tensor)]
     theirs = torch.autograd.grad([loss.edge], edges, ones, allow_unused=True)
@@ -103,8 +103,9 @@ def from_autograd(tape: Tape, loss: Value) -> float:
         for v, other in zip(tape.leaves, theirs)
         if v.tensor.numel()
     ]
-    largest = max((float(b.abs().max()) for _, b in pairs), default=0.0)
-    scales = [max(float(b.abs().max()), 1e-5 * largest) or 1.0 for _, b in pairs]
+    sizes = [float(b.abs().max()) for _, b in pairs]
+    largest, least = max(sizes, default=0.0) or 1.0, torch.finfo(loss.tensor.dtype).eps ** 0.5
+    scales = [size if size > least * largest else largest for size in sizes]
     return max((float((a - b).abs().max()) / scale for (a, b), scale in zip(pairs, scales)), default=0.0)
 
 

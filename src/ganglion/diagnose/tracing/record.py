@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from ganglion.diagnose.tracing.receptive import Field
+from ganglion.diagnose.tracing.rules import COPIES
 from ganglion.diagnose.tracing.tape import Row, Value
 
 
@@ -33,6 +34,11 @@ class Layer:
     flops: int
     sees: Field | None = None
     steps: list[tuple[str, Value]] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """The path of a module with its kind; an operation between modules has its name already."""
+        return self.name if ":" in self.name or self.name == self.kind else f"{self.name} {self.kind}"
 
     @property
     def main(self) -> Row:
@@ -143,6 +149,15 @@ class Trace:
     input_gradients: list[Tensor]
     sizes: dict[str, int]
     deviation: float
+
+    @property
+    def shown(self) -> list[Layer]:
+        """The layers without what only moves entries about between modules."""
+        return [
+            layer
+            for layer in self.layers
+            if layer.rows[0].call.leaf or any(row.name not in COPIES for row in layer.rows)
+        ]
 
     @property
     def flops(self) -> int:

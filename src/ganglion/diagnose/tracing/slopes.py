@@ -77,7 +77,7 @@ def _softshrink(h: Tensor, input: Tensor, lambd: float = 0.5) -> Tensor:
 
 
 def _leaky(h: Tensor, input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    return torch.where(input > 0, 1.0, negative_slope).to(input.dtype)
+    return torch.where(input > 0, torch.ones_like(input), negative_slope)
 
 
 SLOPES: dict[str, Callable[..., Tensor]] = {

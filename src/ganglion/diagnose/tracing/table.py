@@ -43,7 +43,7 @@ UPDATE = (
 
 def table(trace: Trace) -> str:
     """The pass as text that fits 110 columns."""
-    shown = [layer for layer in trace.layers if not is_plumbing(layer)]
+    shown = trace.shown
     out = "x".join(map(str, trace.output.shape)) or "one number"
     head = [
         f"output {out}, loss {number(trace.loss)} ({trace.loss_name}), module in {trace.mode} mode",
@@ -59,11 +59,6 @@ def table(trace: Trace) -> str:
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
-def is_plumbing(layer: Layer) -> bool:
-    """Whether a line would only say that entries change their place, between modules."""
-    return not layer.rows[0].call.leaf and all(row.name in COPIES for row in layer.rows)
-
-
 def forward_lines(layers: Sequence[Layer]) -> list[str]:
     """What every layer makes of its input."""
     head = ["#", "layer", "computes", "in > out", "weights", "flop", "sees", "mean", "sd", "zeros"]
@@ -73,7 +68,7 @@ def forward_lines(layers: Sequence[Layer]) -> list[str]:
         spread = float(values.std(correction=0)) if values.numel() else 0.0
         zeros = f"{100 * float((values == 0).double().mean()):.0f} %"
         lines.append([
-            str(layer.index), title(layer), symbol(layer), f"{sizes(layer.in_shape)} > {sizes(layer.out_shape)}",
+            str(layer.index), layer.title, symbol(layer), f"{sizes(layer.in_shape)} > {sizes(layer.out_shape)}",
             f"{layer.n_parameters:,}" if layer.n_parameters else "", f"{layer.flops:,}" if layer.flops else "",
             str(layer.sees or ""), number(float(values.double().mean())), number(spread), zeros,
         ])  # fmt: skip
@@ -103,15 +98,10 @@ def backward_lines(layers: Sequence[Layer]) -> list[str]:
             length = together(v.grad for v in layer.parameters.values())
             weights = f"{len(layer.parameters)} tensors, together {number(length)}"
         lines.append([
-            str(layer.index), title(layer), number(layer.arriving), local(layer),
+            str(layer.index), layer.title, number(layer.arriving), local(layer),
             number(layer.leaving) if leaves else "", number(layer.gain) if leaves else "", weights,
         ])  # fmt: skip
     return aligned(head, lines, left={1, 3, 6}, room=(1, 3, 6))
-
-
-def title(layer: Layer) -> str:
-    """The path of a module with its kind; an operation between modules has its name already."""
-    return layer.name if ":" in layer.name or layer.name == layer.kind else f"{layer.name} {layer.kind}"
 
 
 def symbol(layer: Layer) -> str:
