@@ -1,4 +1,4 @@
-"""Claim: features made by hand help a linear model much and a network with bins little; few columns can do for all.
+"""Claim: products and ratios help a linear network, and not one with bins; fewer columns are seldom better ones.
 
     GANGLION_DATA=folder python benchmarks/features.py [--seeds 5] [--only adult california telco] [--rows 3000]
 

@@ -218,3 +218,17 @@ def test_the_report_says_what_was_made_and_dropped(table, tmp_path):
     again = open_model(result.save(tmp_path / "m.ganglion"))
     assert predicted(again, table.assign(noise=1.0)) is not None
     assert result.estimator.feature_names_in_.tolist() == ["age", "job", "day", "noise"]
+
+
+def test_baselines_are_not_told_the_target_of_their_rows_either():
+    """Rare words that say nothing: the linear baseline loses little by their target means, and much by naive ones."""
+    rng = np.random.default_rng(0)
+    words, x = [f"w{i}" for i in rng.integers(0, 600, 1800)], rng.normal(size=1800)
+    table = pd.DataFrame({"word": words, "x": x, "y": np.where(x + rng.normal(size=1800) > 0, "yes", "no")})
+    options = {**QUICK, "compare": True, "encode": "target", "scale": "standard"}
+    found = ganglion.fit(table, "y", **options)
+    linear = next(model for model in found.models if model.name == "linear")
+    alone = next(
+        m for m in ganglion.fit(table.drop(columns="word"), "y", **options).models if m.name == "linear"
+    )
+    assert linear.scores["accuracy"] > alone.scores["accuracy"] - 0.03
