@@ -204,7 +204,7 @@ def input_scaling(lab: Setting) -> Shown:
     def draw(ax):
         shown = {name: cells["accuracy"] for name, cells in table.items()}
         bars(ax, shown, x="accuracy on other rows", mark=["network, scaled", "tree, scaled"])
-        ax.set_xlim(0.5, 1.0)
+        ax.set_xlim(0, 1)
 
     return Shown(
         table,
