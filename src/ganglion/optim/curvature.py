@@ -52,7 +52,8 @@ def hessian_product(loss: Callable[[], Tensor], params: Sequence[Tensor]) -> Pro
     def product(v: Tensor) -> Tensor:
         if not slope.requires_grad:  # a linear loss has no curvature
             return torch.zeros_like(v)
-        found = torch.autograd.grad(slope, params, v, retain_graph=True, materialize_grads=True)
+        # a scalar, because handing v over as the outer gradient makes torch import its symbolic shapes (0.3 s)
+        found = torch.autograd.grad(slope.dot(v), params, retain_graph=True, materialize_grads=True)
         return torch.cat([f.reshape(-1) for f in found])
 
     return product

@@ -34,7 +34,7 @@ def plot_history(record: TrainingRecord, ax: Axes | None = None, *, quantity: st
         ax.plot(
             epochs, values, color=colour, linewidth=1.8, marker="o" if few else "", markersize=4, label=name
         )
-    _scale(ax, [values for values, _ in curves.values()])
+    _scale(ax, [values for values, _ in curves.values()], quantity != "lr")
     quiet(ax, x="epoch", y=_WORDS.get(quantity, quantity.replace("_", " ")))
     _mark_kept(ax, record.best_epoch, epochs)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -51,9 +51,9 @@ def _column(record: TrainingRecord, key: str) -> NDArray[np.float64]:
     return np.array([np.nan if cell is None else cell for cell in cells], dtype=float)
 
 
-def _scale(ax: Axes, columns: list[NDArray]) -> None:
+def _scale(ax: Axes, columns: list[NDArray], may_be_log: bool) -> None:
     values = np.concatenate([column[np.isfinite(column)] for column in columns])
-    if values.min() > 0 and values.max() / values.min() > WIDE_RANGE:
+    if may_be_log and values.min() > 0 and values.max() / values.min() > WIDE_RANGE:
         ax.set_yscale("log")
         ax.minorticks_off()
     else:

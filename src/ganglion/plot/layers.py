@@ -19,7 +19,7 @@ def plot_layers(record: TrainingRecord, ax: Axes | None = None, *, quantity: str
     drawn faintly. Lines that lie far apart mean that some layers learn and others do not.
 
     Arguments: ``record`` with ``layers`` rows; ``quantity`` ``"grad_norm"``, ``"update_ratio"``,
-    ``"weight_norm"``, ``"dead"`` or ``"saturated"``. Returns the axes.
+    ``"weight_norm"``, ``"input_shift"``, ``"dead"`` or ``"saturated"``. Returns the axes.
 
     >>> rows = [{"layer": "0", "index": 0, "epoch": e, "step": e, "grad_norm": 1 / e} for e in (1, 2)]
     >>> plot_layers(TrainingRecord(layers=rows)).get_yscale()
@@ -27,6 +27,8 @@ def plot_layers(record: TrainingRecord, ax: Axes | None = None, *, quantity: str
     """
     ax = new_axes() if ax is None else ax
     lines = _lines(record.layers, quantity)
+    if quantity == "input_shift":
+        lines = [line for line in lines if line[2].any()]  # the first layer's input is the data
     if not lines:
         return nothing(ax, "no layer was watched")
     share = quantity in ("dead", "saturated")
@@ -46,7 +48,7 @@ def plot_layers(record: TrainingRecord, ax: Axes | None = None, *, quantity: str
         ax.set_ylim(-0.03, 1.03)
     else:
         ax.set_yscale("log")
-        _log_ticks(ax)
+        log_ticks(ax)
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     letters = sum(len(label(lines[place][0], 18)) for place in named)
     legend = ax.legend(frameon=False, fontsize=SIZE - 0.5, labelcolor="linecolor", handlelength=1.2,
@@ -56,7 +58,7 @@ def plot_layers(record: TrainingRecord, ax: Axes | None = None, *, quantity: str
     return ax
 
 
-def _log_ticks(ax: Axes) -> None:
+def log_ticks(ax: Axes) -> None:
     """Powers of ten, and 2 and 5 between them where the range is small."""
     low, high = ax.get_ylim()
     small = high / max(low, 1e-300) < 100
@@ -71,6 +73,7 @@ _WORDS = {
     "weight_norm": "weight norm",
     "dead": "share of dead units",
     "saturated": "share of saturated outputs",
+    "input_shift": "drift of the input (std)",
 }
 
 

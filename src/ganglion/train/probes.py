@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ganglion.optim.curvature import hessian_product, lanczos, start_vector
 from ganglion.train.hooks import Hook
 from ganglion.train.look import Spread, answering, look
+from ganglion.train.loop import mean_rate
 from ganglion.train.watch import CALL, layers_of
 
 if TYPE_CHECKING:
@@ -89,10 +90,8 @@ class Probes(Hook):
     def end(self, run: "Run") -> None:
         """Read the curvature at the kept weights."""
         if self._on and self._batch is not None and run.stopped != "non_finite":
-            run.objective.train()
             with probing(run):
                 self._read(run, curvature, {})
-            run.objective.eval()
 
     def _read(self, run: "Run", read: Any, old: Weights) -> None:
         try:
@@ -141,11 +140,16 @@ def weights_of(run: "Run") -> Weights:
 @contextmanager
 def probing(run: "Run") -> Iterator[None]:
     """Inside the block dropout is off and batch normalisation as in training; random numbers are forked."""
-    norms = [m for m in run.objective.modules() if isinstance(m, _BatchNorm) and m.training]
+    ended = run.stopped is not None  # then everything answers
+    norms = [m for m in run.objective.modules() if isinstance(m, _BatchNorm) and (m.training or ended)]
     with answering(run.objective), run.aside():
         for m in norms:
             m.training = True
-        yield
+        try:
+            yield
+        finally:
+            for m in norms:
+                m.training = False  # and ``answering`` gives back the mode
 
 
 def loss_at(run: "Run", batch: dict[str, Any], weights: Weights) -> Tensor:
@@ -171,13 +175,12 @@ def curvature(run: "Run", batch: dict[str, Any], _old: Weights) -> dict[str, Any
     ).values.tolist()
     sizes = [abs(v) for v in values]
     middle = median(sizes)
-    lr = float(torch.as_tensor(run.lr, dtype=torch.float64).mean())
     return {
         "kind": "curvature",
         "top": values[-1],
         "bottom": values[0],
         "condition": max(sizes) / middle if middle > 0 else None,
-        "lr_top": lr * values[-1],
+        "lr_top": mean_rate(run.lr) * values[-1],
     }
 
 

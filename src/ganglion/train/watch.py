@@ -105,7 +105,7 @@ class LayerWatch(Hook):
         """What a moment costs, in steps of this run."""
         weights, calls = sum(p.numel() for p in self._matrices), CALL * len(self.layers)
         rows = 0 if self._probe is None else len(self._probe)
-        step = calls + 3.0 * run.batches.size(run.batch) * weights
+        step = calls + 3.0 * run.size * weights
         return (MOMENT_CALLS * calls + (rows + 20.0) * weights) / step
 
 
