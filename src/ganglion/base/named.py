@@ -47,7 +47,7 @@ def named(kind: str, text: str, table: Mapping[str, Callable[..., Part]]) -> Par
         signature.bind(*args, **options)
     except TypeError as error:
         raise ParameterError(
-            f"{kind} {name!r} takes {signature} as arguments, got {text!r} ({error}); leave out what it does not take."
+            f"{kind} {name!r} takes {signature.replace(return_annotation=signature.empty)} as arguments, got {text!r} ({error}); leave out what it does not take."
         ) from error
     return make(*args, **options)
 
