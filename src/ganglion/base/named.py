@@ -46,8 +46,9 @@ def named(kind: str, text: str, table: Mapping[str, Callable[..., Part]]) -> Par
     try:
         signature.bind(*args, **options)
     except TypeError as error:
+        takes = signature.replace(return_annotation=signature.empty)
         raise ParameterError(
-            f"{kind} {name!r} takes {signature.replace(return_annotation=signature.empty)} as arguments, got {text!r} ({error}); leave out what it does not take."
+            f"{kind} {name!r} takes {takes} as arguments, got {text!r} ({error}); leave out what it does not take."
         ) from error
     return make(*args, **options)
 
