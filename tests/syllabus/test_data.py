@@ -62,7 +62,7 @@ def test_the_report_shows_what_mean_imputation_leaves_of_the_variance(rng):
     assert columns.numbers_.imputer.arrays["fill"][0] == pytest.approx(known.mean(), abs=0.05)
     assert columns.variance_ratio(column) == pytest.approx(1 - column.missing, abs=1e-9)
     page = html.unescape(render(report_input(result)))
-    assert f"filled with the mean (variance × {1 - column.missing:.2f}) and marked" in page
+    assert f"filled with the mean and marked (variance × {1 - column.missing:.2f})" in page
 
 
 def test_median_imputation(gappy):

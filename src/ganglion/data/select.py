@@ -57,21 +57,17 @@ def l1(most: int | None = None, penalty: float | None = None) -> Choice:
         X, owner = _linear_columns(sample)
         classes = sample.goal.codes is not None
         y = sample.goal.columns if classes else _standard(sample.goal.columns, sample.counts)
-        task = {"X": X, "y": y, "counts": sample.counts}
-        penalties = falling_penalties(**task, classes=classes)
+        task = X, y, sample.counts
+        penalties = falling_penalties(*task, classes=classes)
         if most is None:
             fold = np.empty(len(X), dtype=np.int64)
             fold[permutation(0, len(X))] = np.arange(len(X)) % min(FOLDS, len(X))
             last = penalty
             if last is None:
-                last = (
-                    best_penalty(**task, penalties=penalties, fold=fold, classes=classes)
-                    if len(X) > 1
-                    else 0.0
-                )
+                last = best_penalty(*task, penalties, fold, classes=classes) if len(X) > 1 else 0.0
             penalties = np.append(penalties[penalties > last], last)
         chosen = np.zeros(sample.matrix.shape[1], bool)
-        for b, _ in l1_path(**task, penalties=penalties, classes=classes):
+        for b, _ in l1_path(*task, penalties, classes=classes):
             now = np.zeros(len(chosen), bool)
             now[owner[b.any(axis=1)]] = True
             if most is not None and now.sum() > most:

@@ -182,11 +182,9 @@ def treatment(column: Any, columns: Any) -> str:
     else:
         done = SCALED[columns.scale] if column.kind == "number" else DATED[columns.dates]
         if column.missing > 0:
+            done += f"; gaps {FILLED[columns.impute]}" + (" and marked" if columns.indicators else "")
             shrunk = columns.variance_ratio(column)
-            done += f"; gaps {FILLED[columns.impute]}" + (
-                "" if shrunk is None else f" (variance × {shrunk:.2f})"
-            )
-            done += " and marked" if columns.indicators else ""
+            done += "" if shrunk is None else f" (variance × {shrunk:.2f})"
     if column.name in columns.unused_:
         done = f"dropped by select={columns.select}"
     return f"{done}; {column.note}" if column.note else done
