@@ -16,7 +16,11 @@ TAKES = {
     "conv": ("digits", "waves", "forecast"),
     "recurrent": ("digits", "waves", "forecast"),
 }
-SHAPES = {"digits": (8, 8), "waves": (1, 24), "forecast": (1, 16)}  # channels, steps
+# channels, steps: for convolutions, and for recurrent layers, which get several values a step
+SHAPES = (
+    {"digits": (8, 8), "waves": (1, 24), "forecast": (1, 16)},
+    {"digits": (8, 8), "waves": (4, 6), "forecast": (2, 8)},
+)
 TEST = 500
 
 

@@ -6,6 +6,8 @@ from ganglion.diagnose.view import Row, View, number
 
 # Doubling the rows moved the held-out score by less than this: the curve is flat.
 FLAT_CURVE = 0.03
+# A fifth of the score apart, while the held-out score still rises with the rows.
+RISING_GAP = 0.2
 # Without another model to compare with: less than two thirds of the way from a guess to a perfect score.
 POOR = 2 / 3
 
@@ -19,7 +21,11 @@ def high_variance(view: View) -> Finding | None:
     noise = view.noise(held, "curve")
     gap, rise = train - held, held - rows[0]["val_score"]
     best = view.best_baseline
-    costs = gap >= WIDE_GAP or (best is not None and best - held >= max(GAP, ERRORS * noise))
+    costs = (
+        gap >= WIDE_GAP
+        or (gap >= RISING_GAP and rise >= noise)
+        or (best is not None and best - held >= max(GAP, ERRORS * noise))
+    )
     if gap < max(GAP, ERRORS * noise) or not costs:
         return None
     n = rows[-1]["n_train"]
@@ -28,7 +34,7 @@ def high_variance(view: View) -> Finding | None:
         "warning",
         where="learning curve",
         evidence={
-            "train_score": train, "held_out_score": held, "gap": gap, "threshold": WIDE_GAP,
+            "train_score": train, "held_out_score": held, "gap": gap, "threshold": RISING_GAP,
             "rise_with_rows": rise, "n_train": n,
         },
         meaning=(

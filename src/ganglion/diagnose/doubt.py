@@ -9,8 +9,8 @@ GROSS = (
 LEAST = 20  # rows; a share of fewer is chance
 
 
-def confident_errors(codes: NDArray, answers: NDArray) -> dict[str, float]:
-    """How often a model contradicts the labels among the half of the rows where it is surest.
+def confident_errors(codes: NDArray, answers: NDArray, part: int = 4) -> dict[str, float]:
+    """How often a model contradicts the labels in the quarter of the rows where it is surest.
 
     Where classes merely overlap, a sound model is right where it is sure; labels that are wrong anywhere
     contradict it there as often as elsewhere (the idea of confident learning: Northcutt et al. 2021,
@@ -19,6 +19,7 @@ def confident_errors(codes: NDArray, answers: NDArray) -> dict[str, float]:
     Arguments:
         codes: (n,) class codes, of rows that the model has not learned from.
         answers: (n, k) logits, probabilities or other evidence for the classes.
+        part: the surest 1 / part of the rows; 2 where rows are few.
 
     Returns ``share`` of contradicted rows, ``rows`` it is taken from, and ``all``, the share among all rows; empty
     below 20 such rows.
@@ -27,13 +28,13 @@ def confident_errors(codes: NDArray, answers: NDArray) -> dict[str, float]:
     >>> confident_errors(np.arange(80) % 2, answers)["share"]
     0.0
     """
-    half = len(codes) // 2
-    if half < LEAST or answers.shape[1] < 2 or not np.isfinite(answers).all():
+    surest = len(codes) // part
+    if surest < LEAST or answers.shape[1] < 2 or not np.isfinite(answers).all():
         return {}
     ranked = np.sort(answers, axis=1)
     order = np.argsort(ranked[:, -2] - ranked[:, -1], kind="stable")
     wrong = answers.argmax(1)[order] != codes[order]
-    return {"share": float(wrong[:half].mean()), "rows": half, "all": float(wrong.mean())}
+    return {"share": float(wrong[:surest].mean()), "rows": surest, "all": float(wrong.mean())}
 
 
 def gross_errors(residuals: NDArray) -> dict[str, float]:

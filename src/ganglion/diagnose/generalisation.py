@@ -4,6 +4,7 @@ import math
 from statistics import median_low
 
 from ganglion.diagnose.finding import Finding, Remedy
+from ganglion.diagnose.kernel import ROWS
 from ganglion.diagnose.view import TINY, View, number, numbers
 
 # Ten points of the score, beyond twice its standard error: a difference that matters and is not chance.
@@ -192,8 +193,10 @@ def no_better_than_baseline(view: View) -> Finding | None:
         else view.noise(dummy)
     )
     limit = dummy + SELECTED * noise
-    if validation > limit or (best is not None and best > max(limit, dummy + GAP)):
-        return None  # where a baseline does find something, the fault lies in the fit
+    left_out = view.left_out or dummy
+    sure = max(GAP, 1.5 / math.sqrt(min(view.size("train") or 100, ROWS)))  # three standard errors of a guess
+    if validation > limit or left_out > dummy + sure or (best is not None and best > max(limit, dummy + GAP)):
+        return None  # where a simple model does find something, the fault lies in the fit
     evidence = {"validation_score": validation, "dummy": dummy, "threshold": limit}
     if best is not None:
         evidence["best_baseline"] = best

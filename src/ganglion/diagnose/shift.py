@@ -60,7 +60,8 @@ def _lagging(view: View) -> Finding | None:
     best = view.record.best_epoch
     row = next((r for r in view.history if r.get("epoch") == best), view.history[-1] if view.history else {})
     trained = number(row.get("loss"))
-    if kept is None or trained is None or len(view.history) < LOOKS:
+    averaged = view.settings.get("average")  # a mean over the run answers, and lags behind on purpose
+    if kept is None or trained is None or averaged or len(view.history) < LOOKS:
         return None
     if kept < APART * max(trained, 0.0) or kept - trained < WORSE * view.chance_loss:
         return None

@@ -288,11 +288,15 @@ class View:
         return max((f for f in found if f is not None), default=None)
 
     @property
+    def left_out(self) -> float | None:
+        """The score of the kernel model's own rows, each answered without itself; not where classes are uneven."""
+        found = number((self.record.baselines.get("kernel") or {}).get("left_out"))
+        return found if self.score_key == "score" else None
+
+    @property
     def best_possible(self) -> float | None:
-        """The best baseline's score, that of the kernel model's own rows, each left out, among them."""
-        left_out = number((self.record.baselines.get("kernel") or {}).get("left_out"))
-        found = [v for v in (self.best_baseline, left_out) if v is not None]
-        return max(found, default=None)
+        """The best that a simple model reaches on rows it has not seen."""
+        return max((v for v in (self.best_baseline, self.left_out) if v is not None), default=None)
 
     def noise(self, score: float, part: str = "validation") -> float:
         """The standard error of a score on so many rows: binomial, or about 2 (1 - R^2) / sqrt(n) for R^2."""

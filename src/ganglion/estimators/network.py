@@ -297,7 +297,7 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
             answer = (
                 self._loss(smooth=False).answer(answers(self.module_, made.held.x)).double().cpu().numpy()
             )
-            facts["confident_errors"] = confident_errors(parts[1][1], answer)
+            facts["confident_errors"] = confident_errors(parts[1][1], answer, part=2)
         return {"dummy": self._dummy(made.held if len(made.held.x) else made.train), **found}, facts
 
     def _dummy(self, part: Part) -> dict[str, float]:
