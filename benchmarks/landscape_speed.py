@@ -8,6 +8,7 @@ a fourth is convolutional and goes point by point in both.
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import time
@@ -24,7 +25,7 @@ SIZE = 51
 
 def dense(*widths: int) -> nn.Sequential:
     """Dense layers with ReLU between."""
-    layers = [m for a, b in zip(widths, widths[1:]) for m in (nn.Linear(a, b), nn.ReLU())]
+    layers = [m for a, b in itertools.pairwise(widths) for m in (nn.Linear(a, b), nn.ReLU())]
     return nn.Sequential(*layers[:-1])
 
 

@@ -16,6 +16,8 @@ PUBLIC = {
     "fit": "ganglion.jobs.fit",
     "heal": "ganglion.search.heal",
     "trace": "ganglion.estimators.trace",
+    "landscape": "ganglion.estimators.landscape",
+    "Recorder": "ganglion.train.recorder",
     "register_module": "ganglion.base.registry",
     "TrainingRecord": "ganglion.base.record",
     "GanglionError": "ganglion.base.errors",

@@ -162,7 +162,9 @@ def test_roughness_by_hand():
         net, x, lambda out: (out - 1).square().sum() + 0.2 * torch.cos(20 * out).sum(), dims=1, size=21
     )
     assert smooth.roughness == pytest.approx(0, abs=1e-12)
-    assert rough.roughness > 0.5
+    bend = np.diff(rough.loss, n=2)
+    assert rough.roughness == pytest.approx(-bend[bend < 0].sum() / np.abs(bend).sum())
+    assert 0.4 < rough.roughness < 0.6
 
 
 @pytest.mark.parametrize(

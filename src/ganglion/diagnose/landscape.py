@@ -48,19 +48,16 @@ class Landscape:
 
     @property
     def roughness(self) -> float:
-        """How uneven the slice is: its rises and falls beyond the one from the middle outwards, over its range.
+        """The share of the slice's bending that is concave: 0 for a convex slice, 1/2 for waves on a plane.
 
-        Along every row through the grid the sum of |steps| minus what a valley of the same end points would
-        need; 0 for a convex slice.
+        From second differences d along all rows through the grid, ``sum max(-d, 0) / sum |d|``, as Li et al.
+        (2018) look for directions of negative curvature.
         """
         grid = torch.tensor(self.loss, dtype=torch.float64)
-        lines = [grid] if grid.dim() == 1 else [*grid, *grid.T]
-        spare = [
-            float(line.diff().abs().sum() - (line[0] - line.min()) - (line[-1] - line.min()))
-            for line in lines
-        ]
-        span = float(grid.max() - grid.min())
-        return sum(spare) / len(lines) / span if span > 0 else 0.0
+        bends = [grid.diff(n=2, dim=axis).flatten() for axis in range(grid.dim())]
+        bend = torch.cat(bends)
+        whole = float(bend.abs().sum())
+        return float((-bend).clamp(min=0).sum()) / whole if whole else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """The landscape as nested plain containers (for JSON)."""

@@ -4,23 +4,27 @@ from ganglion.plot.calibration import plot_calibration
 from ganglion.plot.confusion import plot_confusion
 from ganglion.plot.history import plot_history
 from ganglion.plot.importance import plot_importance
+from ganglion.plot.landscape import plot_landscape
 from ganglion.plot.layers import plot_layers
 from ganglion.plot.residuals import plot_residuals
 from ganglion.plot.roc import plot_roc
 from ganglion.plot.scores import plot_scores
 from ganglion.plot.svg import to_svg
 from ganglion.plot.trace import plot_neurons, plot_trace
+from ganglion.plot.training import plot_training
 
 __all__ = [
     "plot_calibration",
     "plot_confusion",
     "plot_history",
     "plot_importance",
+    "plot_landscape",
     "plot_layers",
     "plot_neurons",
     "plot_residuals",
     "plot_roc",
     "plot_scores",
     "plot_trace",
+    "plot_training",
     "to_svg",
 ]
