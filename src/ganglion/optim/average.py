@@ -81,15 +81,16 @@ class Average:
         self.mean: list[Tensor] = []
 
     @torch.no_grad()
-    def take(self, moment: str, progress: float, flag: Any = 0.0) -> None:
+    def take(self, moment: str, progress: float, flag: Tensor | None = None) -> None:
         """Take the weights in, if it is their moment; nothing of them where ``flag`` is 1 on the device."""
         if moment != self.rule.every or progress < self.rule.start:
             return
         if not self.mean:
             self.mean = [v.detach().clone() for v in self.live]
-        gap = torch._foreach_sub([v.detach() for v in self.live], self.mean)
-        torch._foreach_mul_(gap, self.rule.weight(self.n) * (1.0 - flag))
-        torch._foreach_add_(self.mean, gap)
+        weight: Any = self.rule.weight(self.n)
+        if flag is not None:
+            weight = [(weight * (1.0 - flag)).to(v.dtype) for v in self.live]
+        torch._foreach_lerp_(self.mean, self.live, weight)
         self.n += 1
 
     @contextmanager

@@ -130,7 +130,7 @@ class Guard:
     def average(self, run: Any) -> None:
         """Take the weights of this step into the run's average, if it has one, unless the flag is up."""
         if run.average is not None:
-            run.average.take("step", run.progress, 0.0 if self.now else self.flag)
+            run.average.take("step", run.progress, None if self.now else self.flag)
 
     def after_update(self, objective: Objective, phase: str, lr: float) -> None:
         """The objective's own change after a step, and nothing of it if the flag is up."""
