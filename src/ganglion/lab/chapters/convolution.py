@@ -116,6 +116,8 @@ def kernels_and_filters(lab: Setting) -> Shown:
                 [c["parameters"] for c in cells], [c["maps"] for c in cells], "o-", color=color, label=name
             )
         ax.minorticks_off()
+        ax.set_xticks([50, 500, 5000], ["50", "500", "5,000"])
+        ax.set_yticks([4, 16, 64], ["4", "16", "64"])
         ax.legend(frameon=False, labelcolor="linecolor")
         quiet(ax, x="parameters", y="feature maps")
 
@@ -303,7 +305,7 @@ def pooling_parameters(lab: Setting) -> Shown:
 
     def draw(ax):
         shown = {name: cells["all"] for name, cells in table.items()}
-        bars(ax, shown, x="parameters", log=True, mark=[name for name in shown if name.startswith("pooling")])
+        bars(ax, shown, x="parameters", mark=[name for name in shown if name.startswith("pooling")])
 
     bodies = [cells["convolutions"] for cells in table.values()]
     return Shown(
