@@ -87,16 +87,21 @@ class DenseStack(nn.Module):
         self.shortcuts = nn.ModuleDict(
             {str(i): Shortcut(sizes[i], drop_path * k / len(skipping)) for k, i in enumerate(skipping, 1)}
         )
-        plain = not (self.norms or self.shortcuts or noise) and normalise.dense is nn.Linear
+        self.normed, self.skipping = after is not None, set(skipping)
+        plain = not (after or skipping or noise) and normalise.dense is nn.Linear
         self.goes_by_hand = plain and f.backward is not None and dropout_kind == "units"
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, d_0) -> (n, d_L)."""
-        x = self.noise(x)
+        random = (
+            self.training
+        )  # an empty part costs a small network as much as an activation, so it is not called
+        x = self.noise(x) if random else x
         for i, (linear, f) in enumerate(zip(self.linears, self.activations)):
             z = linear(x)
-            h = self.drop(f(self.norms[i](z) if self.norms else z))
-            x = self.shortcuts[str(i)](x, h) if str(i) in self.shortcuts else h
+            h = f(self.norms[i](z) if self.normed else z)
+            h = self.drop(h) if random else h
+            x = self.shortcuts[str(i)](x, h) if i in self.skipping else h
         return self.linears[-1](x)
 
     @torch.no_grad()
