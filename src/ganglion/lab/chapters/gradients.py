@@ -60,9 +60,7 @@ def gradient_direction(lab: Setting) -> Shown:
     values = {name: cells["change of loss"] for name, cells in table.items()}
 
     def draw(ax):
-        bars(
-            ax, values, x="change of the loss per step / norm of the gradient", mark=["against the gradient"]
-        )
+        bars(ax, values, x="change of loss / norm of gradient", mark=["against the gradient"])
 
     up, down, single, random = values.values()
     return Shown(

@@ -1,6 +1,7 @@
 """What batch normalisation does and does not do, and what the word normalisation stands for."""
 
 import torch
+from matplotlib.axes import Axes
 from torch import Tensor, nn
 
 from ganglion.lab.depth import rows, signals, stack
@@ -191,7 +192,10 @@ def batch_norm_small_batches(lab: Setting) -> Shown:
     for name, norm in (("batch", "batch"), ("group", "group(8)"), ("none", None)):
         for batch in (32, 2):
             right, gap = zip(*(small_batch(seed, norm, batch, lab.pick(3, 1)) for seed in seeds))
-            table[f"{name}, {batch} rows"] = {"accuracy": right, "training pass": gap}
+            table[f"{name}, {batch} rows"] = {
+                "accuracy": right,
+                "accuracy by the batch's own statistics": gap,
+            }
     large, small, group_large, group_small, *_ = (cells["accuracy"] for cells in table.values())
 
     def draw(ax):
@@ -265,17 +269,6 @@ def normalisation_words(lab: Setting) -> Shown:
         table[name] = {f"mean {place}": float(out.mean(over).abs().max()) for place, over in axes.items()}
         table[name]["change with other rows"] = float((out[:2] - alone).abs().max())
 
-    def draw(ax):
-        zero = [[float(cells[f"mean {place}"] < 1e-3) for place in axes] for cells in table.values()]
-        for i, row in enumerate(zero):
-            for j, value in enumerate(row):
-                ax.plot(j, i, "o", color=BLUE if value else GREY, markersize=13 if value else 3)
-        ax.set_xticks(range(len(axes)), [place.replace(" and ", "\nand ") for place in axes])
-        ax.set_yticks(range(len(table)), list(table))
-        ax.invert_yaxis()
-        ax.margins(0.15)
-        quiet(ax, grid="", x="large dot: this mean is 0")
-
     column, channel, row, both = (f"mean {place}" for place in axes)
     zeros = [
         table["standard scaling"][column],
@@ -302,5 +295,18 @@ def normalisation_words(lab: Setting) -> Shown:
             ),
             Check.below("in layer normalisation", table["layer"]["change with other rows"], 1e-5),
         ],
-        draw,
+        lambda ax: dots(ax, table, list(axes)),
     )
+
+
+def dots(ax: Axes, table: dict[str, dict[str, float]], places: list[str]) -> None:
+    """A large dot wherever a mean is 0."""
+    for i, cells in enumerate(table.values()):
+        for j, place in enumerate(places):
+            zero = cells[f"mean {place}"] < 1e-3
+            ax.plot(j, i, "o", color=BLUE if zero else GREY, markersize=13 if zero else 3)
+    ax.set_xticks(range(len(places)), [place.replace(" and ", "\nand ") for place in places])
+    ax.set_yticks(range(len(table)), list(table))
+    ax.invert_yaxis()
+    ax.margins(0.15)
+    quiet(ax, grid="", x="large dot: this mean is 0")

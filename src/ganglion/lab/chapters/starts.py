@@ -80,8 +80,8 @@ def xavier_formula(lab: Setting) -> Shown:
     "over the first's, and the training loss after some steps of gradient descent.",
     verdict="holds when",
     reading="It holds for deep ReLU networks without normalisation: ReLU halves the second moment in each layer, and a "
-    "thousandth of the values' size is left after 20: nothing is learned. Two ReLU layers learn under either start, and so "
-    "do 20 tanh layers.",
+    "thousandth of the values' size is left after 20: nothing is learned. Two ReLU layers learn under either start, "
+    "and so do 20 tanh layers.",
     concepts=("he-initialization", "xavier-initialization", "relu"),
     sources=("He et al. 2015, arXiv:1502.01852", "Glorot and Bengio 2010"),
 )
