@@ -95,7 +95,7 @@ class DenseStack(nn.Module):
         """(n, d_0) -> (n, d_L)."""
         random = (
             self.training
-        )  # an empty part costs a small network as much as an activation, so it is not called
+        )  # else the random parts are empty, and each call costs as much as an activation
         x = self.noise(x) if random else x
         for i, (linear, f) in enumerate(zip(self.linears, self.activations)):
             z = linear(x)
