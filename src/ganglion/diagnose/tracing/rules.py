@@ -188,6 +188,32 @@ def spread(g: Tensor, like: Tensor, dim: Any, keepdim: bool) -> Tensor:
     return g.expand(like.shape).to(like.dtype)
 
 
+@rule("amax", "amin")
+def extreme(g: Tensor, out: Tensor, input: Tensor, dim: Any = (), keepdim: bool = False) -> Gradients:
+    """c = the largest (smallest) entry:  it gets dL/dc, equal ones share it, the others nothing."""
+    chosen = (input == spread(out, input, dim, keepdim)).to(g.dtype)
+    axes = list(range(input.dim())) if dim in ((), None) else dim
+    return {"input": spread(g, input, dim, keepdim) * chosen / chosen.sum(axes, keepdim=True)}
+
+
+@rule("linalg_vector_norm")
+def length(
+    g: Tensor,
+    out: Tensor,
+    x: Tensor,
+    ord: float = 2,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+) -> Gradients:
+    """n = |a|:  dL/da = dL/dn a / n."""
+    if ord != 2:
+        raise NoFormula
+    n = spread(out, x, dim, keepdim)
+    return {"x": torch.where(n > 0, spread(g, x, dim, keepdim) * x / n, 0.0)}
+
+
 @rule("var")
 def variance(
     g: Tensor, out: Tensor, input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *,
