@@ -129,6 +129,6 @@ def test_readings_are_rationed_by_steps():
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
     fit(objective, ResidentBatches(rows, 4), optimizers={"train": optimizer}, epochs=150, hooks=(probes,))
     steps = [r["step"] for r in probes.rows if r["kind"] == "curvature"]
-    assert steps[:2] == [17, 129]
+    assert steps[0] == 17
     assert steps[-1] == 2400
-    assert 4 <= len(steps) <= 9
+    assert 4 <= len(steps) <= 7

@@ -33,7 +33,7 @@ class NoiseWatch(Hook):
 
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
-        self._opened: set[int] = set()
+        self._epoch = 0  # the last one that was seen to open
         self._sum: list[Tensor] | None = None
         self._squares: Any = 0.0
         self._examples = self._steps = 0
@@ -47,7 +47,9 @@ class NoiseWatch(Hook):
 
     def backward(self, run: "Run") -> None:
         """Take in a gradient while a window is open."""
-        if not self._on or (self._sum is None and not self._opens(run)):
+        if self._sum is None and run.epoch == self._epoch and run.step != FIRST:
+            return
+        if self._sum is None and not self._opens(run):
             return
         grads = [p.grad for p in run.objective.parameters_of(run.phase) if p.grad is not None]
         if self._sum is None:
@@ -61,11 +63,8 @@ class NoiseWatch(Hook):
             self._close(run)
 
     def _opens(self, run: "Run") -> bool:
-        epoch = run.epoch
-        if epoch in self._opened or run.step < FIRST or epoch & (epoch - 1):
-            return False
-        self._opened.add(epoch)
-        return True
+        self._epoch = run.epoch
+        return self._on and run.step >= FIRST and run.epoch & (run.epoch - 1) == 0
 
     def _close(self, run: "Run") -> None:
         k, b = self._steps, self._examples / self._steps
