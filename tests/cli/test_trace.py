@@ -1,6 +1,7 @@
 """``ganglion trace``: what it prints, writes and refuses."""
 
 import json
+import math
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -21,7 +22,7 @@ def test_the_pass_is_printed_and_nothing_is_written(run, model, table):
 def test_one_row_and_its_neurons(run, model, table):
     said = run("trace", model, table, "--row", 3, "--neurons")
     assert said.out.startswith("output 1x2")
-    assert "NEURONS of row 0" in said.out
+    assert "NEURONS of the first row" in said.out
     assert max(map(len, said.out.splitlines())) <= 110
     found = json.loads(run("trace", model, table, "--row", 3, "--neurons", "--json").out)
     assert len(found["neurons"]) == 16 + 2
@@ -36,8 +37,6 @@ def test_the_loss_of_the_command_is_the_models_own(run, model, table):
     head.write_text("\n".join(lines[:31]) + "\n")
     predicted = json.loads(run("predict", model, head, "--proba", "--json").out)["rows"]
     chances = [row[f"probability of {line.split(',')[-1]}"] for row, line in zip(predicted, lines[1:])]
-    import math
-
     expected = -sum(map(math.log, chances)) / 30
     found = json.loads(run("trace", model, table, "--rows", 30, "--json").out)
     assert found["loss"] == pytest.approx(expected, abs=1e-5)

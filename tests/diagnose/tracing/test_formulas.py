@@ -165,7 +165,7 @@ OPERATIONS = {
     "masks": (lambda a: a.masked_fill(a > 0.5, 0.0) + torch.threshold(a, 0.1, 0.2), a2),
     "sums": (lambda a: a.sum(0) + a.mean(0) + a.sum() + a.mean((0, 1)) + a.var(0) + a.cumsum(1)[0], a2),
     "soft sums": (lambda a: a.logsumexp(0), a2),
-    "extremes": (lambda a: torch.cat([a, a], 1).amax(1) + a.amin(0, keepdim=True).sum() + a.amax((0, 1)) + a.amax(), a2),
+    "extremes": (lambda a: torch.cat([a, a], 1).amax(1) + a.amin(0, keepdim=True).sum() + a.amax((0, 1)), a2),
     "lengths": (lambda a: torch.linalg.vector_norm(a, dim=1) + a.norm() + F.normalize(a)[:, 0], a2),
     "joining": (lambda a, b: torch.cat([a, b, torch.stack([a, b]).sum(0)], 1).tile(2, 1), a2, b2),
     "parting": (lambda a: sum(p * i for i, p in enumerate([*a.chunk(2), *a.split([1, 3])[1:][0].chunk(3)[:1]], 1)), a2),

@@ -79,7 +79,7 @@ def neurons(trace: Trace, row: int = 0) -> list[Neuron]:
 
 def layer_neurons(linear: Row, f: Row | None, row: int) -> list[Neuron]:
     """The units of one layer."""
-    x, weight = (part.tensor for part in linear.args[:2])
+    x, weight = (part.tensor.cpu() for part in linear.args[:2])
     bias = (*linear.args, *linear.options.values())[2:3]
     b = bias[0].tensor if bias and bias[0] is not None else torch.zeros(len(weight))
     z = linear.outputs[0]
@@ -91,7 +91,7 @@ def layer_neurons(linear: Row, f: Row | None, row: int) -> list[Neuron]:
         Neuron(
             layer=name, unit=u, activation=f.name if f else "identity", x=x[row], w=weight[u], b=float(b[u]),
             z=float(z.tensor[row, u]), h=float(h.tensor[row, u]), slope=float(slope[row, u]),
-            dh=float(dh[row, u]), dz=float(dz[row, u]), dw=dz[row, u] * x[row],
+            dh=float(dh[row, u]), dz=float(dz[row, u]), dw=dz[row, u].cpu() * x[row],
         )
         for u in range(len(weight))
     ]  # fmt: skip
@@ -110,8 +110,9 @@ def neuron_table(trace: Trace, row: int = 0) -> str:
         "= dL/dz",
         "dL/dw = dL/dz x",
     ]
+    which = f"row {row}, counted from 0" if row else "the first row"
     said = (
-        f"NEURONS of row {row}: forwards w . x + b = z and h = f(z); backwards dL/dz = dL/dh f'(z), from which "
+        f"NEURONS of {which}: forwards w . x + b = z and h = f(z); backwards dL/dz = dL/dh f'(z), from which "
         "dL/dw = dL/dz x, dL/db = dL/dz, and w dL/dz goes on to the layer before."
     )
     parts = ["\n".join(textwrap.wrap(said, WIDTH))]
@@ -131,4 +132,4 @@ def neuron_table(trace: Trace, row: int = 0) -> str:
 
 def terms(dw: Tensor) -> str:
     """The first entries of a weight gradient."""
-    return " ".join(number(float(v)) for v in dw[:4]) + (f" ... {len(dw)} in all" if len(dw) > 4 else "")
+    return "  ".join(number(float(v)).rjust(8) for v in dw[:3]) + ("  ..." if len(dw) > 3 else "")

@@ -209,6 +209,8 @@ def number(value: float) -> str:
     ['0', '0.123', '-12.5', '1.0e-07', '12,346']
     """
     size = abs(value)
-    if size and (size < 1e-3 or size >= 1e5):
+    if size == 0:
+        return "0"  # and never -0
+    if size < 1e-3 or size >= 1e5:
         return f"{value:.1e}"
     return f"{value:,.0f}" if size >= 1000 else f"{value:.3g}"
