@@ -244,7 +244,7 @@ def plateau(case: Case, rng: np.random.Generator) -> Case:
 
 def overfitting(case: Case, rng: np.random.Generator) -> Case:
     """A wide network, few noisy rows, no brake, many passes."""
-    rows, n = case.rows, int(rng.integers(100, 200))
+    rows, n = case.rows, int(rng.integers(160, 260))
     X = rows.X[:n] + float(rng.uniform(0.5, 1.0)) * rows.X.std(0) * rng.normal(size=rows.X[:n].shape)
     y = rows.y[:n]
     if rows.regression:
@@ -260,7 +260,7 @@ def underfitting(case: Case, rng: np.random.Generator) -> Case:
     """One unit in a layer, nine tenths dropped, a strong penalty, or an end after an epoch or two."""
     how = rng.integers(4)
     if how == 0:
-        return _change(case, {"bottleneck": 1, "activation": "none"})
+        return _change(case, {"bottleneck": 1, "activation": "none", "he": True})
     if how == 1:
         return _change(case, {"dropout": 0.97})
     if how == 2:
@@ -276,7 +276,7 @@ def no_better_than_baseline(case: Case, rng: np.random.Generator) -> Case:
 def high_bias(case: Case, rng: np.random.Generator) -> Case:
     """Too stiff a network at every number of rows: linear through and through, and with a single unit at its end."""
     rows = load(case.data, 1200, np.random.default_rng(case.seed + 1))
-    change = {"bottleneck": 1, "activation": "none", "norm": "none"}
+    change = {"bottleneck": 1, "activation": "none", "norm": "none", "he": True}
     return replace(_change(replace(case, rows=rows), change, max_epochs=15, batch_size=32), curve=True)
 
 
@@ -299,7 +299,7 @@ def ill_conditioned(case: Case, rng: np.random.Generator) -> Case:
 
     return _change(
         _with(case, X=mixed(X), X_test=mixed(X_test)),
-        {"norm": "none"},
+        {"norm": "none", "he": case.arch != "residual"},
         preprocess="none",
         optimizer="sgd",
         lr=0.01,
@@ -327,7 +327,11 @@ def internal_shift(case: Case, rng: np.random.Generator) -> Case:
     how = str(rng.choice(["stretch", "move"]))
     steps = case.settings["max_epochs"] * len(case.rows.X) / 32
     rate = float(rng.uniform(3.0, 6.0) / steps) if how == "stretch" else float(rng.uniform(20, 60) / steps)
-    return _change(case, {"inside": lambda width: Drift(how, rate), "norm": "none"}, batch_size=32)
+    return _change(
+        case,
+        {"inside": lambda width: Drift(how, rate), "norm": "none", "he": case.arch != "residual"},
+        batch_size=32,
+    )
 
 
 def label_noise(case: Case, rng: np.random.Generator) -> Case:

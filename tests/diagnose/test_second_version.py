@@ -10,6 +10,7 @@ from ganglion.diagnose.curve import high_bias, high_variance
 from ganglion.diagnose.inputs import suspected_leakage
 from ganglion.diagnose.labels import label_noise, many_wrong_labels
 from ganglion.diagnose.shift import internal_shift
+from ganglion.diagnose.steps import plateau
 from ganglion.diagnose.view import View
 
 RULES = [
@@ -215,6 +216,31 @@ def test_a_rate_at_the_edge_of_the_steepest_direction(change):
     assert ill_conditioned(View(flat)).where == "loss"
     flat.probes[0]["lr_top"] = 0.5
     assert ill_conditioned(View(flat)) is None
+
+
+# plateau against minimum ----------------------------------------------------------------------------------
+
+
+def test_a_plateau_that_bends_down_is_a_saddle_and_a_loss_at_rest_a_minimum(change):
+    flat = change.rows(lambda i, row: {"loss": 0.69, "val_loss": 0.69}, scores=change.scored(0.5, 0.5).scores)
+    assert "saddle" not in plateau(View(flat)).meaning
+    flat.probes = [
+        {
+            "step": 9,
+            "epoch": 2,
+            "kind": "curvature",
+            "top": 1.0,
+            "bottom": -0.3,
+            "condition": 9.0,
+            "lr_top": 0.1,
+        }
+    ]
+    found = plateau(View(flat))
+    assert "saddle" in found.meaning
+    assert found.evidence["negative_curvature"] == pytest.approx(-0.3)
+    still = change.rows(lambda i, row: {"loss": max(0.6 - 0.1 * i, 0.2), "grad_norm": 1.0 / (1 + 5 * i)})
+    assert "minimum" in diagnose(still)[0].meaning
+    assert "minimum" not in diagnose(change())[0].meaning
 
 
 # leakage, among many classes ------------------------------------------------------------------------------

@@ -35,7 +35,8 @@ class TrainingRecord:
       ``n_columns``, ``n_features``, ``n_parameters``, ``classes`` (label -> count), ``scales`` (column ->
       ``{"mean", "std", "min", "max"}`` of the network's input), ``duplicates`` (share of rows),
       ``single_column_scores`` (column -> score of that column alone, 0.5..1 AUC or 0..1 R^2).
-      What simple models tell: ``directions`` (``condition``, ``largest_share``; see ``diagnose.directions``),
+      What simple models tell: ``directions`` (``condition``, ``largest_share``, ``score``; see
+      ``diagnose.directions``),
       ``doubtful_labels`` and ``confident_errors`` (``share``, ``rows``, ``all``) or ``gross_errors``
       (``share``, ``rows``); see ``diagnose.doubt``.
     * ``curve``: of a learning curve, a row per size: ``n_train``, ``train_score``, ``val_score``.

@@ -47,10 +47,14 @@ def batch_too_small(view: View) -> Finding | None:
 
 def batch_too_large(view: View) -> Finding | None:
     """Few steps from many examples each; the loss was still falling when the epochs were over."""
-    batch, n, steps = view.batch, view.size("train"), view.steps
+    batch, n, steps = view.batch, view.rows, view.steps
     if batch is None or n is None or not steps or view.record.stopped not in ("epochs", "early", "steps"):
         return None
-    if batch < max(LARGE_SHARE * n, 2 * FEW_EXAMPLES) or steps > FEW_STEPS or not view.unfinished:
+    if (
+        batch < max(LARGE_SHARE * n, 2 * FEW_EXAMPLES)
+        or steps > FEW_STEPS
+        or not (view.unfinished or view.beaten)
+    ):
         return None
     scales = [row["noise_scale"] for row in view.noise_rows]
     beyond = batch / median(scales) if scales and median(scales) > 0 else None
@@ -72,8 +76,8 @@ def batch_too_large(view: View) -> Finding | None:
         "warning",
         evidence=evidence,
         meaning=(
-            f"Batches of {batch:.0f} of {n} rows left {steps:.0f} steps in all, and the loss was still falling: each "
-            "step was exact, and there were too few of them."
+            f"Batches of {batch:.0f} of {n:.0f} rows left {steps:.0f} steps in all, and the fit is not finished: "
+            "each step was exact, and there were too few of them."
         ),
         remedy=Remedy("smaller_batch", 32.0, "Take 32 examples per step: many more steps for the same work."),
         lab="batch-noise",

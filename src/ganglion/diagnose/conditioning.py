@@ -18,13 +18,16 @@ def ill_conditioned(view: View) -> Finding | None:
     by_inputs = (condition or 0.0) >= CONDITION or (largest or 0.0) >= ONE_DIRECTION
     edge = max(numbers([p for p in view.probes if p.get("kind") == "curvature"], "lr_top"), default=0.0)
     by_edge = edge >= AT_THE_EDGE and "sgd" in str(view.settings.get("optimizer")) and view.crawling
-    if not (by_inputs or by_edge) or not view.unfinished:
+    # a linear model without a brake gets to the weak directions at once
+    linear = number(known.get("score")) if view.score_key == "score" else None
+    if not (by_inputs or by_edge) or not (view.unfinished or view.falls_short_of(linear)):
         return None
     evidence = {
         "condition": condition,
         "threshold": CONDITION,
         "variance_in_one_direction": largest,
         "lr_times_curvature": edge or None,
+        "linear_score": linear,
     }
     adaptive = str(view.settings.get("optimizer")) not in ("sgd", "nesterov")
     return Finding(

@@ -68,7 +68,7 @@ def high_bias(view: View) -> Finding | None:
     if (
         missing < max(GAP, ERRORS * noise)
         or train - held >= max(GAP, ERRORS * noise)
-        or rise >= max(FLAT_CURVE, 2 * noise)
+        or rise >= max(FLAT_CURVE, 2 * noise, missing / 4)
     ):
         return None
     return Finding(

@@ -24,10 +24,12 @@ APART = 0.5
 SELECTED = 2.5
 # The kept weights' validation loss over the best epoch's: what an earlier stop would have saved.
 REGRET = 1.15
+# Five points of the held-out score, and its standard error, lost after the best epoch.
+FELL = 0.05
 # Still losing 2 % of the loss in the last quarter of the run.
 FALLING = 0.02
-# A fifth of the way from a guess to what a simple model reaches.
-MISSING = 0.2
+# A seventh of the way from a guess to what a simple model reaches; a tenth if more epochs would have helped.
+MISSING, MISSING_FALLING = 0.15, 0.1
 # Penalties beyond these rule over the loss in any network.
 STRONG_DROPOUT = 0.6
 STRONG_DECAY = 3.0  # decoupled: with lr 2e-3 the weights halve every 115 steps
@@ -46,7 +48,8 @@ def overfitting(view: View) -> Finding | None:
         return None
     in_time = view.record.stopped == "early" or bool(view.settings.get("early_stopping"))
     kept_best = view.record.best_epoch is not None
-    harmful = bool(by_heart and not in_time and (gap or not kept_best)) or gap.get("harmful", 0.0) > 0
+    ran_on = bool(by_heart) and not in_time and (bool(gap) or not kept_best or _fell(view))
+    harmful = ran_on or gap.get("harmful", 0.0) > 0
     gap.pop("harmful", None)
     if "gap" in gap:
         meaning = (
@@ -104,6 +107,13 @@ def _learned_by_heart(view: View) -> dict[str, float]:
     return found | {"rise_over_chance": risen, "rise_threshold": RISE, "apart_over_chance": apart}
 
 
+def _fell(view: View) -> bool:
+    """Whether the held-out score of the last epochs is clearly below its best."""
+    scores = numbers(view.history, "val_score")
+    end = sum(scores[-3:]) / max(len(scores[-3:]), 1)
+    return bool(scores) and max(scores) - end >= max(FELL, view.noise(max(scores)))
+
+
 def _regret(view: View) -> float:
     """The kept weights' validation loss over the best epoch's; 1 where it is not known."""
     held = numbers(view.history, "val_loss")
@@ -126,7 +136,7 @@ def underfitting(view: View) -> Finding | None:
     train, best = view.score("train"), view.best_baseline
     if train is None or best is None:
         return None
-    share = MISSING if view.fall(0.25) < FALLING else 0.75 * MISSING
+    share = MISSING if view.fall(0.25) < FALLING else MISSING_FALLING
     usual = max(GAP, share * (best - view.guess), ERRORS * view.noise(best))
     margin = view.noise(best) if held_back(view) else usual
     if best - train < margin and not shrunk(view):

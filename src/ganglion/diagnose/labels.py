@@ -11,8 +11,8 @@ CONTRADICTED = 0.06
 AS_ELSEWHERE = 0.5
 # Of Gaussian errors none, of Laplace ones 0.6 % lie beyond five robust standard deviations.
 GROSS_SHARE = 0.03
-# At a quarter of wrong labels no brake makes a good network: the data come before the fit.
-MANY = 0.25
+# At so many wrong labels no brake makes a good network: the data come before the fit.
+MANY = 0.28
 MANY_GROSS = 0.08  # of gross errors fewer do it: their squares are large
 ROBUST = ("huber", "absolute_error", "log_cosh")
 

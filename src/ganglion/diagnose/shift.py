@@ -1,5 +1,6 @@
 """A rule about what layers see: statistics that keep moving, or that differ between training and answering."""
 
+import math
 from statistics import median_low
 
 from ganglion.diagnose.finding import Finding, Remedy
@@ -11,6 +12,8 @@ SHIFT = 2.0
 # 1.5, since weights improve within an epoch and dropout only makes training harder.
 APART = 3.0
 WORSE = 0.5  # ... in units of a guess's loss, so that two losses near 0 do not count
+# Without that loss: so many more wrong answers than the loss in training mode allows.
+WRONG = 0.3
 LOOKS = 3
 
 
@@ -56,23 +59,20 @@ def _drifting(view: View) -> Finding | None:
 
 def _lagging(view: View) -> Finding | None:
     """The same rows cost far more in evaluation than in training mode: kept statistics are out of date."""
-    kept = number((view.record.scores.get("train") or {}).get("loss"))
     best = view.record.best_epoch
     row = next((r for r in view.history if r.get("epoch") == best), view.history[-1] if view.history else {})
     trained = number(row.get("loss"))
     averaged = view.settings.get("average")  # a mean over the run answers, and lags behind on purpose
-    if kept is None or trained is None or averaged or len(view.history) < LOOKS:
-        return None
-    if kept < APART * max(trained, 0.0) or kept - trained < WORSE * view.chance_loss:
+    if trained is None or averaged or len(view.history) < LOOKS or not (evidence := _apart(view, trained)):
         return None
     return Finding(
         "internal_shift",
         "warning",
         where="kept statistics",
-        evidence={"loss_in_training": trained, "loss_in_answering": kept, "threshold": APART},
+        evidence={"loss_in_training": trained, **evidence},
         meaning=(
-            f"On the same rows the loss is {trained:.3g} in training and {kept:.3g} in answering mode: statistics that "
-            "layers keep (such as batch normalisation's running mean) are not those they learned with."
+            f"The loss fell to {trained:.3g} in training mode, and the same rows are answered much worse in evaluation "
+            "mode: statistics that layers keep (as batch normalisation does) are not those they learned with."
         ),
         remedy=Remedy(
             "normalise",
@@ -81,3 +81,17 @@ def _lagging(view: View) -> Finding | None:
         ),
         lab="internal-shift",
     )
+
+
+def _apart(view: View, trained: float) -> dict[str, float]:
+    """By how much answering is worse than training, if it is much."""
+    loss, score = number((view.record.scores.get("train") or {}).get("loss")), view.score("train", "score")
+    if loss is not None:
+        much = loss >= APART * max(trained, 0.0) and loss - trained >= WORSE * view.chance_loss
+        return {"loss_in_answering": loss, "threshold": APART} if much else {}
+    if score is None or view.record.task not in ("binary", "multiclass"):
+        return {}
+    # a wrong answer costs ln 2 and more, since another class has at least its probability
+    explained = trained / math.log(2.0)
+    much = 1.0 - score >= explained + WRONG
+    return {"errors_in_answering": 1.0 - score, "errors_at_most_by_loss": explained} if much else {}

@@ -164,6 +164,9 @@ def _stuck(view: View) -> Finding | None:
     }
     if best is not None and train is not None:
         evidence |= {"train_score": train, "best_baseline": best}
+    bent_down = view.bends_down
+    if bent_down is not None:
+        evidence["negative_curvature"] = bent_down
     if at_zero:
         remedy = Remedy(
             "reset_init", None, "Start with random weights: with equal ones all units stay alike."
@@ -178,6 +181,7 @@ def _stuck(view: View) -> Finding | None:
         meaning=(
             "The loss stands still at the level of a guess that does not look at the inputs"
             + (": all weights began at 0." if at_zero else ", although there is something to learn.")
+            + (" It bends down in some direction: a saddle, and no minimum." if bent_down is not None else "")
         ),
         remedy=remedy,
         lab="plateau",

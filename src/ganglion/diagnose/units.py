@@ -21,7 +21,7 @@ def saturated_share(rows: list[Row]) -> tuple[float, str]:
 
 def dead_units(view: View) -> Finding | None:
     """A layer of which at least half the units are 0 for every example."""
-    if is_at_zero(view):
+    if is_at_zero(view) or view.few_watched:
         return None
     start, _ = worst(view.first_look, "dead")
     end, layer = worst(view.last_look, "dead")

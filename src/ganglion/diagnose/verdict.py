@@ -104,6 +104,9 @@ def diagnose(record: TrainingRecord, *, most: int = MOST) -> list[Finding]:
             if finding is not None and finding.name not in explained:
                 found.append(finding)
                 explained |= EXPLAINS.get(finding.name, frozenset()) | {finding.name}
+    found.sort(
+        key=lambda finding: not finding.is_warning
+    )  # what asks for something before what is worth knowing
     if not any(finding.is_warning for finding in found):
         found.insert(0, healthy(record))
     return found[:most]
@@ -126,15 +129,16 @@ def ask(rule: Rule, view: View) -> Finding | None:
 
 def healthy(record: TrainingRecord) -> Finding:
     """The finding that nothing stands out, with the scores where there are some."""
-    evidence = {}
+    evidence, rest = {}, ""
     with suppress(Exception):
         view = View(record)
         key = view.score_key
+        rest = " The loss came to rest at a minimum." if view.at_rest else ""
         scores = {f"{part}_{key}": view.score(part) for part in ("train", "validation")}
         evidence = {k: v for k, v in scores.items() if v is not None}
     return Finding(
         "healthy",
         "ok",
         evidence=evidence,
-        meaning="Training went well: nothing in the record asks for action.",
+        meaning=f"Training went well: nothing in the record asks for action.{rest}",
     )

@@ -11,6 +11,9 @@ Row = dict[str, Any]
 
 TINY = 1e-12  # a norm below is a layer of zeros
 FEW_STEPS = 300  # so few steps of a sound size cannot double a layer's weights
+BENT = 0.05  # a direction that bends down by so much of the steepest one leads away from a saddle
+AT_REST = 0.02  # so little of the loss went in the last quarter of the run
+FEW_WATCHED = 8  # a unit that is on for half of the rows is off for all of so many in one case of 256
 UNEVEN = 3.0  # from this ratio of classes on, accuracy mostly tells how frequent the largest is
 
 
@@ -39,6 +42,7 @@ class View:
     def __init__(self, record: TrainingRecord) -> None:
         self.record = record
         self.settings: Row = record.settings or {}
+        self.plan: Row = record.plan or {}
         self.data: Row = record.data or {}
         self.history: list[Row] = [row for row in record.history or [] if isinstance(row, dict)]
         self.probes: list[Row] = [row for row in record.probes or [] if isinstance(row, dict)]
@@ -76,6 +80,17 @@ class View:
         if planned is None and n and self.steps and epochs:
             return max(1.0, n * epochs / self.steps)
         return planned
+
+    @property
+    def rows(self) -> float | None:
+        """Training rows: as told, or by the batches of an epoch."""
+        n, epochs = self.size("train"), len(self.history)
+        return n if n is not None or not epochs or self.batch is None else self.batch * self.steps / epochs
+
+    @property
+    def few_watched(self) -> bool:
+        """Whether units were watched on a handful of rows, the first batch of a loop of one's own."""
+        return self.plan.get("loop") == "own" and (self.batch or 1) < FEW_WATCHED
 
     @property
     def steps(self) -> float:
@@ -129,7 +144,10 @@ class View:
             loss, score = number(row.get("val_loss")), number(row.get("val_score"))
             if self.is_regression and loss is not None and score is not None and score < 0.999:
                 spreads.append(loss / (1.0 - score))
-        return median(spreads) if spreads and median(spreads) > 0 else 1.0
+        if spreads and median(spreads) > 0:
+            return median(spreads)
+        first = numbers(self.history[:1], "loss") + numbers(self.history[:1], "val_loss")
+        return max(first, default=1.0) or 1.0  # a loop of your own that tells no more
 
     @property
     def gradient_unit(self) -> float:
@@ -230,10 +248,38 @@ class View:
     @property
     def unfinished(self) -> bool:
         """Whether more could be learned: training rows below a baseline; without one, half of the chance loss left."""
-        train, best = self.score("train"), self.best_baseline
-        if train is not None and best is not None and best > self.guess + 0.1:
-            return best - train >= max(0.05, 0.1 * (best - self.guess))
+        if (short := self.falls_short_of(self.best_baseline)) is not None:
+            return short
         return bool(self.losses) and self.losses[-1] >= 0.5 * min(self.chance_loss, self.losses[0])
+
+    @property
+    def bends_down(self) -> float | None:
+        """The lowest curvature over the highest one at the last reading, where it is clearly below 0."""
+        rows = [row for row in self.probes if row.get("kind") == "curvature"]
+        top, bottom = (number(rows[-1].get(k)) for k in ("top", "bottom")) if rows else (None, None)
+        if top is None or bottom is None or not bottom < -BENT * abs(top):
+            return None
+        return bottom / max(abs(top), TINY)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the loss stands still and the gradient is small beside that of the first epoch: a minimum."""
+        norms = numbers(self.history, "grad_norm")
+        still = len(self.losses) >= 8 and abs(self.fall(0.25)) < AT_REST
+        return still and len(norms) > 1 and norms[-1] <= 0.1 * norms[0] and self.bends_down is None
+
+    def falls_short_of(self, score: float | None) -> bool | None:
+        """Whether training rows are fitted worse than with this score; ``None`` if it is no better than a guess."""
+        train = self.score("train")
+        if train is None or score is None or score <= self.guess + 0.1:
+            return None
+        return score - train >= max(0.05, 0.1 * (score - self.guess))
+
+    @property
+    def beaten(self) -> bool:
+        """Whether held-out rows are predicted clearly worse than by a simple model."""
+        held, best = self.score("validation"), self.best_baseline
+        return held is not None and best is not None and best - held >= max(0.1, 2 * self.noise(held))
 
     # the probes -----------------------------------------------------------------------------------------
 
@@ -262,14 +308,20 @@ class View:
         return "balanced_accuracy" if uneven else "score"
 
     def score(self, part: str, key: str | None = None) -> float | None:
-        """The score on ``"train"`` or ``"validation"``; the best epoch's ``val_score`` stands in."""
+        """The score on ``"train"`` or ``"validation"``; the history's ``train_score`` or ``val_score`` stands in."""
         key = key or self.score_key
         found = number((self.record.scores.get(part) or {}).get(key))
         if found is None and key == "score":
             found = number((self.record.scores.get(part) or {}).get("accuracy"))
-            history = numbers(self.history, "val_score") if part == "validation" else []
-            found = max(history) if found is None and history else found
+        if found is None and key == "score":
+            found = self._of_history("val_score" if part == "validation" else "train_score")
         return found
+
+    def _of_history(self, key: str) -> float | None:
+        """A score as a loop of your own reports it: of the best epoch if that was kept, else of the last one."""
+        found = numbers(self.history, key)
+        kept = [row for row in self.history if row.get("epoch") == self.record.best_epoch]
+        return next(iter(numbers(kept, key)), found[-1] if found else None)
 
     def baseline(self, name: str, key: str | None = None) -> float | None:
         """A baseline's score on the validation part."""

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ganglion.data.facts import table_facts
 from ganglion.diagnose.directions import direction_facts
 from ganglion.diagnose.doubt import confident_errors, gross_errors
 from ganglion.diagnose.kernel import kernel_ridge
@@ -13,6 +14,7 @@ from ganglion.metrics.tasks import fit_scores
 ROWS = 2000  # more rows hardly move a linear model's score
 COLUMNS = 300  # the normal equations of so many columns take milliseconds; of more, the first are used
 RIDGE = 1.0  # on standardised columns: as strong as one row
+WEAK_RIDGE = 1e-4  # leaves directions a hundred times weaker than the columns as they are
 
 
 def linear_yardstick(
@@ -51,7 +53,7 @@ def linear_yardstick(
     return {**fit_scores(held, answer), "loss": float(((held - answer) ** 2).mean())}
 
 
-def linear_left_out(X: NDArray, goal: NDArray) -> NDArray:
+def linear_left_out(X: NDArray, goal: NDArray, ridge: float = RIDGE) -> NDArray:
     """The answers (n, k) of ridge regression for its own rows, each without itself.
 
     With the hat matrix ``H`` of the fit: ``y_i - (y - H y)_i / (1 - H_ii)`` (Allen 1974).
@@ -63,7 +65,7 @@ def linear_left_out(X: NDArray, goal: NDArray) -> NDArray:
     A = np.asarray(X[:, :COLUMNS], dtype=np.float64)
     A = A[:, np.isfinite(A).all(0) & (A.std(0) > 0)]
     A = np.column_stack([(A - A.mean(0)) / A.std(0), np.ones(len(A))])
-    H = A @ np.linalg.solve(A.T @ A + RIDGE * np.eye(A.shape[1]), A.T)
+    H = A @ np.linalg.solve(A.T @ A + ridge * np.eye(A.shape[1]), A.T)
     return goal - (goal - H @ goal) / (1.0 - np.diag(H))[:, None]
 
 
@@ -126,4 +128,44 @@ def yardsticks(
     y = np.asarray(y_train)
     goal = np.eye(classes)[y] if classes is not None else np.asarray(y, dtype=np.float64).reshape(len(y), -1)
     facts["directions"] = direction_facts(X_train, goal)
+    if len(y) >= 2 * X_train.shape[1] + 10 and facts["directions"]:
+        some = np.random.default_rng(0).permutation(len(y))[:ROWS]
+        answer = linear_left_out(X_train[some], goal[some], ridge=WEAK_RIDGE)
+        score = fit_scores(
+            *((goal[some], answer) if classes is None else (y[some], answer.argmax(1), classes))
+        )
+        facts["directions"]["score"] = score["score"]
     return {k: v for k, v in {"linear": linear, "kernel": kernel}.items() if v}, facts
+
+
+def known(
+    X_train: NDArray, y_train: NDArray, X_valid: NDArray, y_valid: NDArray, *, classes: int | None = None
+) -> dict[str, dict[str, Any]]:
+    """What a loop of one's own can tell of its data: ``recorder.record(task=..., **known(...))``.
+
+    Arguments:
+        X_train, y_train, X_valid, y_valid, classes: as for ``linear_yardstick``.
+
+    Returns ``data`` and ``baselines`` as a record has them, so that all rules have what they ask for.
+
+    >>> X = np.linspace(-3, 3, 90)[:, None]
+    >>> sorted(known(X, X[:, 0] ** 2, X, X[:, 0] ** 2)["baselines"])
+    ['dummy', 'kernel', 'linear']
+    """
+    X_train, X_valid = (np.asarray(X).reshape(len(X), -1) for X in (X_train, X_valid))
+    baselines, facts = yardsticks(X_train, y_train, X_valid, y_valid, classes=classes)
+    y, held = np.asarray(y_train), np.asarray(y_valid)
+    if classes is not None:
+        share = np.bincount(y, minlength=classes) / len(y)
+        guess = np.full(len(held), share.argmax())
+        loss = float(-np.log(np.maximum(share[held], 1e-6)).mean()) if len(held) else 0.0
+        dummy = {**fit_scores(held, guess, classes), "loss": loss}
+        task = "binary" if classes == 2 else "multiclass"
+    else:
+        y, held = (np.asarray(part, dtype=np.float64).reshape(len(part), -1) for part in (y, held))
+        mean = np.broadcast_to(y.mean(0), held.shape)
+        dummy, task = {**fit_scores(held, mean), "loss": float(((held - mean) ** 2).mean())}, "regression"
+    names = [f"x{i}" for i in range(X_train.shape[1])]
+    sizes = {"n_train": len(X_train), "n_validation": len(X_valid)}
+    data = table_facts(X_train, names, np.asarray(y_train), task) | facts | sizes
+    return {"data": data, "baselines": {"dummy": dummy, **baselines}}
