@@ -42,9 +42,9 @@ def kernel_ridge(X: NDArray, goal: NDArray, X_held: NDArray) -> KernelFit | None
     """
     rows = np.random.default_rng(0).permutation(len(X))[:ROWS]
     A, B = (np.asarray(part[:, :COLUMNS], dtype=np.float64) for part in (X[rows], X_held))
-    use = np.isfinite(A).all(0) & np.isfinite(B).all(0)
-    use[use] = A[:, use].std(0) > 0
-    if len(rows) < 10 or not use.any():
+    finite = np.flatnonzero(np.isfinite(A).all(0) & np.isfinite(B).all(0))
+    use = finite[A[:, finite].std(0) > 0] if len(A) else finite
+    if len(rows) < 10 or not len(use):
         return None
     mean, std = A[:, use].mean(0), A[:, use].std(0)
     A, B = (np.clip((part[:, use] - mean) / std, -5, 5) for part in (A, B))

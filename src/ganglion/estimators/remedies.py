@@ -83,7 +83,7 @@ def parameters_for(estimator: Any, finding: Finding) -> dict[str, Any]:
         wanted = REMEDIES[finding.remedy.action](estimator, finding.remedy.amount)
     except AttributeError:  # a field that this estimator does not have
         return {}
-    known = set(fields_of(type(estimator)))
+    known = set(fields_of(estimator.__class__))
     if getattr(estimator, "module", None) is not None:  # a module of one's own has a shape of its own
         known -= set(fields_of(NetworkFields))
     return {k: v for k, v in wanted.items() if k in known and getattr(estimator, k) != v}
