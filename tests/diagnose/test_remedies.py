@@ -39,6 +39,7 @@ def test_what_an_action_changes(settings, action, amount, expected):
 def test_actions_that_an_estimator_cannot_follow_change_nothing():
     assert asked(MLPRegressor(), "soften_labels", 0.1) == {}
     assert asked(MLPRegressor(), "robust_loss", "huber") == {"loss": "huber"}
+    assert asked(MLPClassifier(loss="hinge"), "soften_labels", 0.1) == {}  # which has no smoothing
     own = MLPClassifier(module=lambda d, k: nn.Linear(d, k))
     assert asked(own, "normalise", "layer") == asked(own, "shortcuts") == {}
     assert asked(own, "larger_batch", 32.0) == {"batch_size": 32}

@@ -1,8 +1,10 @@
 """From a remedy's abstract words to the parameters of an estimator."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
+from ganglion.base.errors import ParameterError
 from ganglion.base.fields import fields_of
 from ganglion.diagnose.finding import Finding
 from ganglion.estimators.fields import NetworkFields
@@ -75,7 +77,7 @@ REMEDIES: dict[str, Callable[[Settings, Any], dict[str, Any]]] = {
 def parameters_for(estimator: Any, finding: Finding) -> dict[str, Any]:
     """Parameters that ``set_params`` accepts and that follow the finding's remedy; empty if there are none.
 
-    Only fields that the estimator has and that change are returned.
+    Only fields that the estimator has and that change are returned; nothing where its other settings forbid them.
     """
     if finding.remedy is None or finding.remedy.action not in REMEDIES:
         return {}
@@ -86,4 +88,9 @@ def parameters_for(estimator: Any, finding: Finding) -> dict[str, Any]:
     known = set(fields_of(estimator.__class__))
     if getattr(estimator, "module", None) is not None:  # a module of one's own has a shape of its own
         known -= set(fields_of(NetworkFields))
-    return {k: v for k, v in wanted.items() if k in known and getattr(estimator, k) != v}
+    changed = {k: v for k, v in wanted.items() if k in known and getattr(estimator, k) != v}
+    try:
+        copy.copy(estimator).set_params(**changed)._check()
+    except ParameterError:
+        return {}
+    return changed
