@@ -106,6 +106,14 @@ def test_a_deep_network_of_odd_names_still_fits():
     assert "t=0 " in text
 
 
+def test_a_trace_and_its_parts_have_a_short_name():
+    """Values know their rows and rows their values: naming all of them in turn would never end."""
+    trace = ganglion.trace(nn.GRU(4, 3, 2), torch.randn(20, 2, 4))
+    assert repr(trace) == f"Trace(loss {trace.loss:.4g}, 2 layers, {len(trace.rows)} operations)"
+    assert repr(trace.layers[0]) == "Layer(0, GRU, (20, 2, 4) > (20, 2, 3))"
+    assert repr(trace.rows[0]) == f"Row(unbind, [Value(input, (20, 2, 4))] > {trace.rows[0].outputs})"
+
+
 def test_plain_numbers_only():
     found = ganglion.trace(nn.Sequential(nn.Conv1d(2, 3, 3), nn.ReLU()), torch.randn(2, 2, 9)).to_dict()
     assert json.loads(json.dumps(found))["layers"][0]["receptive_field"] == {

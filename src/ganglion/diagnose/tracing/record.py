@@ -12,7 +12,7 @@ from ganglion.diagnose.tracing.rules import COPIES
 from ganglion.diagnose.tracing.tape import Row, Value
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Layer:
     """One call of a module, or one operation between modules.
 
@@ -34,6 +34,9 @@ class Layer:
     flops: int
     sees: Field | None = None
     steps: list[tuple[str, Value]] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"Layer({self.index}, {self.title}, {self.in_shape} > {self.out_shape})"
 
     @property
     def title(self) -> str:
@@ -124,7 +127,7 @@ def together(gradients: Iterable[Tensor | None]) -> float:
     return math.hypot(*map(norm, gradients))
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Trace:
     """One forward and one backward pass laid open; print it to read it.
 
@@ -191,6 +194,9 @@ class Trace:
         return table(self)
 
     __str__ = table
+
+    def __repr__(self) -> str:
+        return f"Trace(loss {self.loss:.4g}, {len(self.layers)} layers, {len(self.rows)} operations)"
 
     def neurons(self, row: int = 0) -> list[Any]:
         """Every neuron of a small dense network for one row of the data; see ``neurons.Neuron``."""

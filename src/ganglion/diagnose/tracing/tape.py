@@ -33,7 +33,7 @@ VIEWS = {"T", "mT", "H", "mH"}  # attributes that are operations
 OPENED = ("torch.nn.functional", "torch.functional", "torch._tensor")
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Value:
     """A tensor of the pass: what it held when it was made, and what flows back to it.
 
@@ -47,8 +47,12 @@ class Value:
     row: "Row | None" = None
     grad: Tensor | None = None
 
+    def __repr__(self) -> str:
+        made = self.name or (self.row.name if self.row else "")
+        return f"Value({made}, {tuple(self.tensor.shape)})"
 
-@dataclass(eq=False)
+
+@dataclass(eq=False, repr=False)
 class Call:
     """One call of a module: its path, its kind, and whether modules stand inside it."""
 
@@ -58,7 +62,7 @@ class Call:
     module: nn.Module | None = None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Row:
     """One operation: ``outputs = name(inputs)`` and, after the way back, ``leaving = arriving x local``.
 
@@ -80,6 +84,9 @@ class Row:
     local: Tensor | None = None
     rule: str = ""
     by_formula: bool = True
+
+    def __repr__(self) -> str:
+        return f"Row({self.name}, {self.inputs} > {self.outputs})"
 
 
 class Tape(TorchFunctionMode):
