@@ -40,7 +40,7 @@ NETS = {
     "64-64-64-10, 1,797 rows": (lambda: dense(64, 64, 64, 10), 1797, SIZE),
     "64-64-64-64-10, 1,797 rows": (lambda: dense(64, 64, 64, 64, 10), 1797, SIZE),
     "64-64-64-10, 32 rows": (lambda: dense(64, 64, 64, 10), 32, SIZE),
-    "convolutional, 200 rows": (convolutional, 200, 35),
+    "convolutional, 200 rows": (convolutional, 200, SIZE),
 }
 
 

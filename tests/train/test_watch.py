@@ -165,7 +165,7 @@ def test_dead_units_are_counted(name):
     layer = next(iter(layers_of(net).values()))
     with torch.no_grad():
         layer.bias[:2] = -100.0
-        layer.bias[2:] = 100.0
+        layer.bias[2:] = 0.0
     watch = LayerWatch()
     train(net, [watch], epochs=1, lr=0.0)
     row = watch.rows[0]

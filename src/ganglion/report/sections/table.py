@@ -24,6 +24,7 @@ from ganglion.plot import (
 from ganglion.plot.confusion import confusion_height
 from ganglion.plot.style import new_axes
 from ganglion.plot.text import clean, label
+from ganglion.plot.training import plot_noise, readings
 from ganglion.report.inputs import ReportInput
 from ganglion.report.verdict import against
 from ganglion.report.words import METRICS, SHARES, STOPPED, capital, cell, metric, model, score, seconds
@@ -278,7 +279,7 @@ def mistakes(result: ReportInput) -> dict[str, Any] | None:
 
 
 def layers(result: ReportInput) -> list[dict[str, Any]]:
-    """The learning signal per layer, and how fast each layer changes."""
+    """The learning signal per layer, how fast each layer changes, and how much of a step is chance."""
     record = result.record
     parts = [
         (
@@ -293,8 +294,15 @@ def layers(result: ReportInput) -> list[dict[str, Any]]:
             "As a rule of thumb 0.001 is usual; far more is unsteady, far less is slow.",
         ),
     ]
-    return [
+    found = [
         drawing(plot_layers(record, new_axes(4.8, 3.2), quantity=key), title, caption, f"layers-{key}")
         for key, title, caption in parts
         if any(row.get(key) is not None for row in record.layers)
     ]
+    if len(readings(record, "noise", "noise_scale", "batch_size")[0]) > 1:
+        caption = (
+            "At a batch as large as the noise scale, chance weighs as much in a step as what all rows agree on. Far "
+            "smaller batches mostly follow chance, which is usual late in training; far larger ones save no steps."
+        )
+        found.append(drawing(plot_noise(record, new_axes(4.8, 3.2)), "Chance in the steps", caption, "noise"))
+    return found
