@@ -108,9 +108,10 @@ class Jump(nn.Module):
     "gives every unit another scale and shift after its normalisation in every step. Shift is by how much of its "
     "standard deviation a unit's mean moves per step.",
     verdict="does not hold",
-    reading="With the noise the units' means jump from step to step, far more than without normalisation, and "
-    "the network still learns where the plain one does not. Batch normalisation helps in another way: it keeps sums "
-    "in the steep part and the loss smooth. (That it reduces shift was its inventors' hypothesis.)",
+    reading="Batch normalisation does keep the units' means still. But with the noise they jump from step to step, far "
+    "more than without normalisation, and the network still learns where the plain one does not. The gain has another "
+    "cause: sums stay in the steep part and the loss is smoother. The shift was the inventors' own hypothesis, and the "
+    "matter is not settled.",
     concepts=("batch-normalization", "internal-covariate-shift"),
     corrects=("W12",),
     sources=("Santurkar et al. 2018, arXiv:1805.11604", "Ioffe and Szegedy 2015, arXiv:1502.03167"),
@@ -236,7 +237,8 @@ def small_batch(seed: int, norm: str | None, batch: int, epochs: int) -> tuple[f
     claim="Normalisation means bringing values to mean 0 and standard deviation 1, and there are two kinds: feature "
     "and batch normalisation.",
     method="Pictures (rows, channels, positions) with a scale per row and channel go through seven things of that "
-    "name. Measured is over what each makes the mean 0, and whether a row's result depends on the other rows.",
+    "name. The largest mean that is left per column, per channel, per row, and per map (a "
+    "channel of a row), and how far other rows change a row's result.",
     verdict="does not hold",
     reading="One word stands for different things: scaling of columns before training (to mean 0 and spread 1, or "
     "to an interval) and layers inside a network, which differ in what they average over. RMS normalisation and "
@@ -261,13 +263,13 @@ def normalisation_words(lab: Setting) -> Shown:
         "group of 4": nn.GroupNorm(2, channels),
         "RMS": lambda t: t / t.square().mean((1, 2, 3), keepdim=True).sqrt(),
     }
-    axes = {"per column": 0, "per channel": (0, 2, 3), "per row": (1, 2, 3), "per row and channel": (2, 3)}
+    axes = {"per column": 0, "per channel": (0, 2, 3), "per row": (1, 2, 3), "per map": (2, 3)}
     table = {}
     for name, kind in kinds.items():
         with torch.no_grad():
             out, alone = kind(x), kind(x[:2])
         table[name] = {f"mean {place}": float(out.mean(over).abs().max()) for place, over in axes.items()}
-        table[name]["change with other rows"] = float((out[:2] - alone).abs().max())
+        table[name]["by other rows"] = float((out[:2] - alone).abs().max())
 
     column, channel, row, both = (f"mean {place}" for place in axes)
     zeros = [
@@ -281,7 +283,7 @@ def normalisation_words(lab: Setting) -> Shown:
         value
         for name in ("RMS", "min-max scaling")
         for k, value in table[name].items()
-        if k != "change with other rows"
+        if k != "by other rows"
     ]
     return Shown(
         table,
@@ -290,10 +292,10 @@ def normalisation_words(lab: Setting) -> Shown:
             Check.above("means over something else, and those of RMS and min-max", others, 0.02),
             Check.above(
                 "what other rows change in batch normalisation",
-                table["batch"]["change with other rows"],
+                table["batch"]["by other rows"],
                 0.05,
             ),
-            Check.below("in layer normalisation", table["layer"]["change with other rows"], 1e-5),
+            Check.below("in layer normalisation", table["layer"]["by other rows"], 1e-5),
         ],
         lambda ax: dots(ax, table, list(axes)),
     )
@@ -305,7 +307,7 @@ def dots(ax: Axes, table: dict[str, dict[str, float]], places: list[str]) -> Non
         for j, place in enumerate(places):
             zero = cells[f"mean {place}"] < 1e-3
             ax.plot(j, i, "o", color=BLUE if zero else GREY, markersize=13 if zero else 3)
-    ax.set_xticks(range(len(places)), [place.replace(" and ", "\nand ") for place in places])
+    ax.set_xticks(range(len(places)), places)
     ax.set_yticks(range(len(table)), list(table))
     ax.invert_yaxis()
     ax.margins(0.15)
