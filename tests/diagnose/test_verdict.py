@@ -1,8 +1,10 @@
 """The verdict as a whole: order, brevity, and any record whatsoever."""
 
+import ast
 import copy
 import json
 import random
+from pathlib import Path
 
 import pytest
 
@@ -113,3 +115,22 @@ def test_a_missing_part_only_silences(change, part):
     assert names(record) == ["healthy"]
     setattr(record, part, None)
     assert names(record) == ["healthy"]
+
+
+def test_every_finding_names_its_section_and_its_experiment():
+    """Read from the source, so that a rule that is added here and not there shows."""
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "diagnosis.md").read_text()
+    found = set()
+    for path in (root / "src" / "ganglion" / "diagnose").glob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Finding":
+                name = ast.literal_eval(call.args[0])
+                labs = [ast.literal_eval(k.value) for k in call.keywords if k.arg == "lab"]
+                found.add(name)
+                assert any(
+                    line.strip("# ").replace(" ", "-") == name.replace("_", "-") for line in page.splitlines()
+                ), name
+                assert name == "healthy" or (all(f"`{lab}`" in page for lab in labs) and labs), name
+    assert len(found) == 23
+    assert {n for names in EXPLAINS.values() for n in names} | set(EXPLAINS) <= found
