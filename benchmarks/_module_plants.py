@@ -27,6 +27,7 @@ class Case:
     net: Net
     settings: dict[str, Any] = field(default_factory=dict)
     curve: bool = False  # whether a learning curve belongs to the record
+    judged: bool = False  # whether rows kept aside by hand judge it, as ``ganglion.fit`` does
 
     def estimator(self) -> Any:
         """The estimator, not fitted."""
@@ -57,11 +58,13 @@ def sound(arch: str, data: str, seed: int) -> Case:
     low, high = {"sgd": (-2.3, -1.3), "nesterov": (-2.3, -1.3), "rmsprop": (-3.5, -2.8)}.get(
         optimizer, (-3.3, -2.3)
     )
+    if arch == "recurrent":  # they need a little more of both
+        low, high = low + 0.5, high + 0.3
     settings = {
         "optimizer": optimizer,
         "lr": float(10 ** rng.uniform(low, high)),
         "batch_size": [16, 32, 32, 64, 64][rng.integers(5)],
-        "max_epochs": int(rng.integers(12, 33)),
+        "max_epochs": int(rng.integers(12, 33)) + 10 * (arch == "recurrent"),
         "schedule": str(rng.choice(["flat_cosine", "cosine", "constant", "one_cycle", "warm_up_cosine"])),
         "weight_decay": float(rng.choice([0.0, 0.01, 0.1])) if optimizer == "adamw" else 0.0,
         "early_stopping": bool(rng.random() < 0.7),
@@ -252,8 +255,9 @@ def overfitting(case: Case, rng: np.random.Generator) -> Case:
     else:
         y = np.where(rng.random(n) < 0.15, rng.choice(np.unique(y), n), y)
     change = {"width": min(4 * case.net.width, 256 if case.arch != "conv" else 48), "dropout": 0.0}
-    brakes = {"early_stopping": False, "weight_decay": 0.0, "max_epochs": 80, "validation_fraction": 0.2}
-    return _change(_with(case, X=X, y=y), change, **brakes)
+    brakes = {"early_stopping": False, "weight_decay": 0.0, "max_epochs": 80, "validation_fraction": 0.0}
+    rate = {"optimizer": "adamw", "lr": 1e-3, "batch_size": 32}
+    return replace(_change(_with(case, X=X, y=y), change, **brakes, **rate), judged=True)
 
 
 def underfitting(case: Case, rng: np.random.Generator) -> Case:
@@ -282,7 +286,7 @@ def high_bias(case: Case, rng: np.random.Generator) -> Case:
 
 def high_variance(case: Case, rng: np.random.Generator) -> Case:
     """Too free a network for so few noisy rows; more rows would help."""
-    return replace(overfitting(case, rng), curve=True)
+    return replace(overfitting(case, rng), curve=True, judged=False)
 
 
 def ill_conditioned(case: Case, rng: np.random.Generator) -> Case:
@@ -362,11 +366,11 @@ FAULTS: dict[str, tuple[Callable[[Case, np.random.Generator], Case], tuple[str, 
     "lr_too_high": (lr_too_high, None),
     "lr_too_low": (lr_too_low, None),
     "plateau": (plateau, None),
-    "overfitting": (overfitting, ("digits", "friedman", "table")),
+    "overfitting": (overfitting, ("forecast", "friedman", "table")),
     "underfitting": (underfitting, None),
     "no_better_than_baseline": (no_better_than_baseline, None),
     "high_bias": (high_bias, ("digits", "waves", "friedman")),
-    "high_variance": (high_variance, ("digits", "friedman", "table")),
+    "high_variance": (high_variance, ("forecast", "friedman", "table")),
     "ill_conditioned": (ill_conditioned, None),
     "batch_too_small": (batch_too_small, None),
     "batch_too_large": (batch_too_large, None),
@@ -376,6 +380,12 @@ FAULTS: dict[str, tuple[Callable[[Case, np.random.Generator], Case], tuple[str, 
 PER_PART = 100
 
 
+def possible(kind: str, arch: str) -> list[str]:
+    """The data sets that an architecture can take and a fault can be planted in."""
+    only = FAULTS[kind][1]
+    return [d for d in TAKES[arch] if only is None or d in only]
+
+
 def slots(part: str) -> Iterator[tuple[str, str, str, int]]:
     """(fault, architecture, data, seed) of the 100 planted runs of a part."""
     shift, names = PARTS.index(part), list(FAULTS)
@@ -383,6 +393,5 @@ def slots(part: str) -> Iterator[tuple[str, str, str, int]]:
     rng = np.random.default_rng(77 + shift)
     drop = set(rng.permutation(len(pairs))[: len(pairs) - PER_PART].tolist())
     for i, (kind, arch) in enumerate(pairs):  # the draw comes first, so that it is the same for a single kind
-        takes = [d for d in TAKES[arch] if FAULTS[kind][1] is None or d in FAULTS[kind][1]]
         if i not in drop:
-            yield kind, arch, str(rng.choice(takes)), 1_000_000 * (1 + shift) + 1000 * i
+            yield kind, arch, str(rng.choice(possible(kind, arch))), 1_000_000 * (1 + shift) + 1000 * i

@@ -10,7 +10,7 @@ Before any verdict is looked at, runs are drawn again until these hold:
 * sound: on clean rows at least 0.9 of the way from a guess to the best of two models of scikit-learn (linear,
   support vectors with a Gaussian kernel) trained on the same rows;
 * planted: on clean rows at least 0.1 (R^2 or balanced accuracy) below its sound twin, which differs by the fault
-  alone; 0.05 for overfitting and variance, since the best epoch's weights are kept. For leakage: the score that
+  alone (overfitting and variance: 0.05 below one with brakes). For leakage: the score that
   the run reports of itself is 0.1 above that on new rows.
 """
 
@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _module_plants import FAULTS, PARTS, Case, slots, sound
+from _module_plants import FAULTS, PARTS, Case, possible, slots, sound
 from _shared import table
 from sklearn.linear_model import Ridge, RidgeClassifier
 from sklearn.pipeline import make_pipeline
@@ -35,9 +35,11 @@ from sklearn.svm import SVC, SVR
 
 from ganglion.base.record import TrainingRecord
 from ganglion.diagnose import diagnose
+from ganglion.diagnose.yardstick import known
 from ganglion.evaluate.learning_curve import learning_curve
+from ganglion.metrics.tasks import fit_scores
 
-SOUND, TRIES = 0.9, 25
+SOUND, TRIES, PATIENCE = 0.9, 24, 8  # draws on one data set before the next is taken
 HARM = {
     "overfitting": 0.05,
     "high_variance": 0.05,
@@ -48,7 +50,7 @@ PAGE, MARKS = (
     ("<!-- modules -->", "<!-- modules end -->"),
 )
 # what a fault is measured against, where its twin is not the sound run itself
-BRAKES = {"optimizer": "adamw", "lr": 1e-3, "weight_decay": 0.3, "early_stopping": True, "max_epochs": 60}
+BRAKES = {"optimizer": "adamw", "weight_decay": 0.3, "early_stopping": True, "validation_fraction": 0.2}
 TWINS: dict[str, dict[str, Any]] = {
     "ignored_imbalance": {"class_weight": "balanced"},
     "batch_too_small": {"batch_size": 32},
@@ -90,7 +92,34 @@ def fitted(case: Case) -> Any:
         warnings.simplefilter("ignore")
         if case.curve:
             return learning_curve(case.estimator(), case.rows.X, case.rows.y, seed=case.seed).estimator
+        if case.judged:
+            return judged(case)
         return case.estimator().fit(case.rows.X, case.rows.y)
+
+
+def judged(case: Case) -> Any:
+    """Trained to the end on three quarters of the rows and judged on the others, as ``ganglion.fit`` judges."""
+    rows = case.rows
+    n = len(rows.y) * 3 // 4
+    net = case.estimator().fit(rows.X[:n], rows.y[:n])
+    inputs = [net.preprocessor_.transform(rows.X[part]) for part in (slice(n), slice(n, None))]
+    k = None if rows.regression else len(net.classes_)
+    y = (
+        (rows.y - net.target_mean_) / net.target_scale_
+        if rows.regression
+        else np.searchsorted(net.classes_, rows.y)
+    )
+    told = known(inputs[0], y[:n], inputs[1], y[n:], classes=k)
+    answer = net.predict(rows.X[n:])
+    scores = (
+        fit_scores(rows.y[n:, None], answer[:, None])
+        if k is None
+        else fit_scores(y[n:], np.searchsorted(net.classes_, answer), k)
+    )
+    net.record_.scores["validation"] = scores
+    net.record_.baselines = told["baselines"]
+    net.record_.data |= told["data"]
+    return net
 
 
 def known_level(case: Case) -> tuple[float, float]:
@@ -106,8 +135,10 @@ def known_level(case: Case) -> tuple[float, float]:
 
 def draw(part: str, kind: str, arch: str, data: str, first_seed: int) -> tuple[Outcome, Outcome]:
     """A sound run and the same with the fault, drawn until both are what they should be."""
+    names = possible(kind, arch)
+    names = names[names.index(data) :] + names[: names.index(data)]
     for i in range(TRIES):
-        seed, start = first_seed + i, time.perf_counter()
+        seed, start, data = first_seed + i, time.perf_counter(), names[i // PATIENCE % len(names)]
         healthy = sound(arch, data, seed)
         twin = fitted(healthy)
         score, took = healthy.score(twin), time.perf_counter() - start
@@ -116,7 +147,7 @@ def draw(part: str, kind: str, arch: str, data: str, first_seed: int) -> tuple[O
             continue
         bad = FAULTS[kind][0](replace(healthy, kind=kind), np.random.default_rng(seed + 500))
         start = time.perf_counter()
-        broken = fitted(replace(bad, curve=False))
+        broken = fitted(replace(bad, curve=False, judged=False))
         bad_took = time.perf_counter() - start
         bad_score = bad.score(broken)
         against = score
@@ -129,7 +160,7 @@ def draw(part: str, kind: str, arch: str, data: str, first_seed: int) -> tuple[O
             scores = broken.record_.scores["validation"]
             against = scores.get("balanced_accuracy", scores["score"])
         if against - bad_score >= HARM.get(kind, USUAL_HARM):
-            if bad.curve:
+            if bad.curve or bad.judged:
                 broken = fitted(bad)
             return (
                 outcome(healthy, twin, score, score, i + 1, took),
