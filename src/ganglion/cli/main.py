@@ -189,10 +189,17 @@ def demo(
     run_demo(output, time_limit)
 
 
-lab = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Run an experiment of the lab, or list them."
-)
+lab = typer.Typer(rich_markup_mode=None, help="Put a statement of the syllabus to a measured test.")
 app.add_typer(lab, name="lab", short_help="Put a statement of the syllabus to a measured test.")
+
+
+@lab.callback(invoke_without_command=True)
+def lab_root(context: typer.Context) -> None:
+    """Put a statement of the syllabus to a measured test; without a word more, list the experiments."""
+    if context.invoked_subcommand is None:
+        from ganglion.cli.lab import run_list
+
+        run_list(as_json=False)
 
 
 @lab.command("list", short_help="List the experiments and their claims.")
