@@ -80,7 +80,8 @@ def plot_sharpness(record: TrainingRecord, ax: Axes) -> Axes:
         limit = 2 * top / at_rate
     near = good & (at_rate > 0) & (limit < 1e4 * max(top.max(initial=0.0), 1e-12))
     if near.any():
-        ax.plot(steps[near], limit[near], color=GREY, linewidth=1.4, linestyle=(0, (4, 3)), label="2 / lr")
+        ax.plot(steps[near], limit[near], color=GREY, linewidth=1.4, linestyle=(0, (4, 3)), marker="_",
+                label="2 / lr")  # fmt: skip
     return finish(ax, "largest curvature", log=True)
 
 
@@ -140,8 +141,8 @@ def _layers(key: str, least: float = 0.0) -> Callable[[TrainingRecord], bool]:
     return lambda record: any((row.get(key) or 0.0) > least for row in record.layers)
 
 
-def _probes(kind: str, *keys: str) -> Callable[[TrainingRecord], bool]:
-    return lambda record: len(readings(record, kind, "step", *keys)[0]) > 0
+def _probes(kind: str, *keys: str, least: int = 1) -> Callable[[TrainingRecord], bool]:
+    return lambda record: len(readings(record, kind, "step", *keys)[0]) >= least
 
 
 def _of_layers(key: str) -> Callable[[TrainingRecord, Axes], Axes]:
@@ -164,6 +165,6 @@ INSTRUMENTS: list[tuple[Callable[[TrainingRecord], bool], Callable[[TrainingReco
     (_probes("noise", "noise_scale", "batch_size"), plot_noise),
     (_probes("curvature", "top", "lr_top"), plot_sharpness),
     (_probes("line"), plot_lines),
-    (_probes("shift"), plot_shift),
+    (_probes("shift", least=2), plot_shift),
 ]
 """Whether a record has the readings, and who draws them."""
