@@ -297,7 +297,7 @@ class Drop(nn.Module):
     "weights against no noise.",
     verdict="holds",
     reading="For linear models it is the same penalty, exactly in expectation: noise shrinks the weights "
-    "like ridge. (In deep networks the correspondence is approximate.)",
+    "like ridge. In deep networks the correspondence is approximate.",
     concepts=("regularization", "l2-regularization"),
     corrects=("W41",),
     sources=("Bishop 1995, Training with noise is equivalent to Tikhonov regularization",),

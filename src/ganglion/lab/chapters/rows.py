@@ -91,7 +91,7 @@ def label_noise(lab: Setting) -> Shown:
     "averaged over 20 of them; and the error of the nearest neighbour for a smooth function at 500 rows.",
     verdict="holds when",
     reading="When coordinates are independent: the contrast falls from about 70-fold in two dimensions to a "
-    "tenth in a thousand. (Real data lie near fewer dimensions than they have columns.)",
+    "tenth in a thousand. Real data lie near fewer dimensions than they have columns.",
     concepts=("curse-of-dimensionality",),
     sources=("Beyer et al. 1999, When is nearest neighbor meaningful?",),
 )

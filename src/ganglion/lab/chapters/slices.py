@@ -186,8 +186,8 @@ def sharpness(net: nn.Module, X: Tensor, y: Tensor) -> tuple[float, float]:
     "large rate and batches of 4; loss on other digits of the last weights, of their exponential average "
     "and of the plain average of the last quarter of the epochs.",
     verdict="does not hold",
-    reading="Under a constant rate the weights circle around; their average lies lower than any of them. (A "
-    "rate that falls to zero does the same job in another way.)",
+    reading="Under a constant rate the weights circle around; their average lies lower than any of them. A "
+    "rate that falls to zero does the same job in another way.",
     concepts=("stochastic-gradient-descent", "optimizer"),
     sources=("Polyak and Juditsky 1992", "Izmailov et al. 2018, arXiv:1803.05407"),
 )
