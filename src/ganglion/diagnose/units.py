@@ -19,6 +19,11 @@ def saturated_share(rows: list[Row]) -> tuple[float, str]:
     return worst(rows, "saturated")
 
 
+def dead_from_start(view: View) -> Finding | None:
+    """Units that are 0 for every example before training changed anything."""
+    return dead_units(view) if worst(view.first_look, "dead")[0] >= DEAD else None
+
+
 def dead_units(view: View) -> Finding | None:
     """A layer of which at least half the units are 0 for every example."""
     if is_at_zero(view) or view.few_watched:

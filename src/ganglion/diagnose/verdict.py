@@ -14,7 +14,7 @@ from ganglion.diagnose.inputs import ignored_imbalance, suspected_leakage, too_l
 from ganglion.diagnose.labels import label_noise, many_wrong_labels
 from ganglion.diagnose.shift import internal_shift
 from ganglion.diagnose.steps import lr_too_high, lr_too_low, plateau
-from ganglion.diagnose.units import dead_units, saturated_from_start, saturated_units
+from ganglion.diagnose.units import dead_from_start, dead_units, saturated_from_start, saturated_units
 from ganglion.diagnose.view import View
 
 Rule = Callable[[View], Finding | None]
@@ -29,6 +29,7 @@ RULES: tuple[Rule, ...] = (
     exploding_gradients,
     lr_too_high,
     saturated_from_start,
+    dead_from_start,
     vanishing_gradients,
     internal_shift,
     dead_units,

@@ -1,5 +1,6 @@
 """A look at activations: what enters each layer and what its activation gives, for some training rows."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ NEAR = 0.01  # of a bounded activation's range: so close to a bound is saturated
 # activation -> (lowest, highest) value, for those that have both
 BOUNDS = {"Tanh": (-1.0, 1.0), "Sigmoid": (0.0, 1.0), "Hardtanh": (-1.0, 1.0), "Hardsigmoid": (0.0, 1.0),
           "Softsign": (-1.0, 1.0), "LSTM": (-1.0, 1.0), "GRU": (-1.0, 1.0)}  # fmt: skip
+GATED = ("LSTM", "GRU")
 # those that are exactly 0 over a whole half line, so that a unit can rest there for all rows: dead
 RESTING = {"ReLU", "ReLU6", "Threshold"}
 # a function, as a module or as a call in ``forward``, -> its module's name
@@ -115,11 +117,14 @@ def look(
         return hook
 
     def leave(name: str) -> Any:
-        def hook(module: nn.Module, _inputs: Any, out: Any) -> None:
+        def hook(module: nn.Module, inputs: Any, out: Any) -> None:
             last[:] = [(name, module)]
             if isinstance(module, nn.RNNBase) and isinstance(out[0], Tensor):
                 kind = {"RNN_TANH": "Tanh", "RNN_RELU": "ReLU"}.get(module.mode, module.mode)
-                rows.setdefault(name, {}).update(unit_row(kind, out[0].float(), module))
+                row = unit_row(kind, out[0].float(), module)
+                if module.mode in GATED and isinstance(inputs[0], Tensor):
+                    row["saturated"] = max(row["saturated"], closed_gates(module, inputs[0]))
+                rows.setdefault(name, {}).update(row)
 
         return hook
 
@@ -156,6 +161,16 @@ def units_of(values: Tensor, layer: nn.Module) -> Tensor:
     """Values of or around a layer as (rows, units); the units of a convolution are its channels."""
     channels = 1 if isinstance(layer, nn.modules.conv._ConvNd) and values.dim() > 2 else -1
     return values.reshape(-1, values.shape[-1]) if channels < 0 else values.transpose(1, -1).flatten(0, -2)
+
+
+def closed_gates(module: nn.RNNBase, x: Tensor) -> float:
+    """The share of an LSTM's or GRU's first gates that the step's input alone (..., inputs) drives to a bound.
+
+    Their outputs would not tell: a closed gate keeps them away from the bounds of the hyperbolic tangent.
+    """
+    weight, _, *biases = module.all_weights[0]
+    sums = F.linear(x, weight, biases[0] + biases[1] if module.bias else None)
+    return float((sums.abs() > math.log(1 / NEAR - 1)).float().mean())  # a sigmoid within 1 % of 0 or 1
 
 
 def unit_row(activation: str, values: Tensor, layer: nn.Module) -> dict[str, Any]:
