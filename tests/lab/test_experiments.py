@@ -1,6 +1,7 @@
 """Every experiment in its reduced form bears its own verdict, under a seed that each commit draws anew."""
 
 import ast
+import csv
 import re
 import subprocess
 from pathlib import Path
@@ -130,3 +131,14 @@ def test_no_experiment_states_its_verdict_as_a_constant():
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Check":
                 assert not any(isinstance(a, ast.Constant) and a.value is True for a in node.args), file.name
+
+
+def test_the_syllabus_names_the_experiments_of_each_concept():
+    shown: dict[str, list[str]] = {}
+    for e in KNOWN.values():
+        for concept in e.concepts:
+            shown.setdefault(concept, []).append(e.name)
+    with (ROOT / "docs" / "syllabus.csv").open(newline="", encoding="utf-8") as file:
+        rows = {row["concept"]: row["lab"] for row in csv.DictReader(file)}
+    assert not set(shown) - set(rows)
+    assert {k: v for k, v in rows.items() if v} == {k: "; ".join(v) for k, v in shown.items()}
