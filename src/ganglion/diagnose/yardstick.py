@@ -65,8 +65,9 @@ def linear_left_out(X: NDArray, goal: NDArray, ridge: float = RIDGE) -> NDArray:
     A = np.asarray(X[:, :COLUMNS], dtype=np.float64)
     A = A[:, np.isfinite(A).all(0) & (A.std(0) > 0)]
     A = np.column_stack([(A - A.mean(0)) / A.std(0), np.ones(len(A))])
-    H = A @ np.linalg.solve(A.T @ A + ridge * np.eye(A.shape[1]), A.T)
-    return goal - (goal - H @ goal) / (1.0 - np.diag(H))[:, None]
+    half = np.linalg.solve(A.T @ A + ridge * np.eye(A.shape[1]), A.T)  # H = A half
+    own = (A * half.T).sum(1)  # its diagonal
+    return goal - (goal - A @ (half @ goal)) / np.maximum(1.0 - own, 1e-9)[:, None]
 
 
 def kernel_yardstick(
