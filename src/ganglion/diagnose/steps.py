@@ -23,6 +23,8 @@ TINY_STEP = 2e-4
 
 # Less than 1 % of the loss in half of the run is no progress.
 FLAT = 0.01
+# So few steps are a beginning, in which a loss may well stand still.
+BEGINNING = 50
 # At 1/1000 of its peak a learning rate does nothing more.
 FROZEN_LR = 1e-3
 # A gradient still that large, compared with the first epoch, says that there was more to learn.
@@ -149,7 +151,8 @@ def _stuck(view: View) -> Finding | None:
     """The loss is flat at the level of a guess that ignores the inputs, and a baseline does better."""
     train, dummy, best = view.score("train"), view.baseline("dummy"), view.best_baseline
     at_zero = is_at_zero(view)
-    if len(view.losses) < 4 or (not at_zero and abs(view.fall(0.5)) >= FLAT):
+    begun = at_zero or not 0 < view.steps < BEGINNING
+    if len(view.losses) < 4 or not begun or (not at_zero and abs(view.fall(0.5)) >= FLAT):
         return None
     at_chance = view.losses[-1] >= 0.9 * view.chance_loss
     if train is not None and dummy is not None:
