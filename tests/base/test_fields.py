@@ -9,6 +9,8 @@ import pytest
 
 from ganglion.base.errors import GanglionError, ParameterError
 from ganglion.base.fields import (
+    LARGEST,
+    SMALLEST,
     Above,
     AtLeast,
     Between,
@@ -19,8 +21,15 @@ from ganglion.base.fields import (
     check_fields,
     fields_of,
 )
+from ganglion.base.named import named
+from ganglion.base.numbers import number
 
 TABLE = ["red", "green", "blue"]
+
+
+def paint(text):
+    """A part by name, which takes no number but 7."""
+    return named("colour", text, {name: lambda n=7: number("n", n, Between(7, 7)) for name in TABLE})
 
 
 class Base(Fields):
@@ -32,7 +41,7 @@ class Thing(Base):
     share: Annotated[float, Between(0, 1, open_high=True), "a share"] = 0.5
     both: Annotated[float, Between(-1, 1), "closed at both ends"] = 0.0
     limit: Annotated[float | None, Above(0), "a limit, if any"] = None
-    colour: Annotated[str, Known("colour", lambda: TABLE), "a name out of a table"] = "red"
+    colour: Annotated[str, Known("colour", lambda: TABLE, paint), "a name out of a table"] = "red"
     size: Annotated[int | Literal["auto", "full"], AtLeast(1), "a number or a word"] = "auto"
     mode: Annotated[Literal["fast", "slow"], "one of two words"] = "fast"
     flag: Annotated[bool, "yes or no"] = False
@@ -44,12 +53,12 @@ class Thing(Base):
 
 
 RIGHT = {
-    "lr": [1, 1e-9, np.float32(0.5), np.int64(2)],
+    "lr": [1, 1e-9, LARGEST, SMALLEST, np.float32(0.5), np.int64(2)],
     "n": [1, 10**9, np.int8(4)],
     "share": [0, 0.0, 0.999],
     "both": [-1, 1, 0.5],
     "limit": [None, 1e-6],
-    "colour": TABLE,
+    "colour": [*TABLE, "red(7)", "blue(n=7)"],
     "size": ["auto", "full", 1, np.int64(3)],
     "mode": ["slow"],
     "flag": [True, np.True_],
@@ -60,12 +69,12 @@ RIGHT = {
     "bare": [-5],
 }
 WRONG = {
-    "lr": [0, -1, "0.1", None, True, float("nan"), float("inf"), 1j, [0.1]],
+    "lr": [0, -1, 1e300, 1e-300, 10**400, "0.1", None, True, float("nan"), float("inf"), 1j, [0.1]],
     "n": [0, 1.0, 2.5, True, None, "3"],
     "share": [-0.1, 1, 1.0, "half"],
     "both": [-1.01, 1.01],
     "limit": [0, -3, "none", float("inf")],
-    "colour": ["purple", "Red", "", 3, None],
+    "colour": ["red(8)", "red(7, 7)", "red(nan)", "red(", "purple", "Red", "", 3, None],
     "size": ["Auto", 0, -1, 2.0, None, ["full"]],
     "mode": ["medium", None, 1],
     "flag": [0, 1, "yes", None],

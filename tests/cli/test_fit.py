@@ -94,6 +94,26 @@ def test_refused_before_torch_is_needed(run, table, flags, words, monkeypatch):
         (["--group", "job", "--time", "age"], "give one of them"),
         (["--hidden-layer-sizes", "8,x"], "hidden_layer_sizes must be"),
         (["--resume"], "checkpoint"),
+        (["--activation", "reluu"], "did you mean 'relu'?"),
+        (
+            ["--activation", "maxout(100000000)"],
+            "maxout's pieces must be a whole number at least 2 and at most 100",
+        ),
+        (["--loss", "huber(-1)"], "loss 'huber' is not known"),
+        (["--loss", "focal(-1)"], "gamma of focal must be a number at least 0, got -1"),
+        (["--schedule", "step(0)"], "step: every must be a number at least 1, got 0"),
+        (["--norm", "batch", "--batch-size", "1"], "batch normalisation needs batch_size of at least 2"),
+        (["--norm", "group(0)"], "group's groups must be a whole number at least 1, got 0"),
+        (["--optimizer", "sam+lbfgs"], "optimizer 'sam+lbfgs' is not known"),
+        (["--optimizer", "adam(amsgrad=7)"], "adam: amsgrad must be True or False, got 7"),
+        (["--optimizer", "adam(eps=1e999)"], "adam: eps must be a number above 0, got inf"),
+        (["--init", "normal(1e308)"], "numbers beyond 1e+30 overflow"),
+        (["--average", "ema(1)"], "ema: decay must be a number at least 0 and below 1, got 1"),
+        (["--select", "l1(0)"], "the number of columns is expected to be whole and above 0, got 0"),
+        (["--interactions", "products(-1)"], "a whole number from 1 is expected, got -1"),
+        (["--max-norm", "1e300"], "max_norm must be a number above 0 or None, got 1e+300"),
+        (["--lr", "none"], "lr must be a number above 0, got 'none'"),
+        (["--preprocess", "none"], "preprocess='none' expects a table of finite numbers"),
     ],
 )
 def test_refused_before_training(run, table, tmp_path, flags, words):
@@ -102,6 +122,22 @@ def test_refused_before_training(run, table, tmp_path, flags, words):
     assert words in said.err
     assert said.err.count("\n") == 1
     assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "flag", ["--activation=maxout(0)", "--schedule=step(0)", "--optimizer=lion(2)", "--select=l1(0)"]
+)
+def test_numbers_in_brackets_are_refused_before_anything_is_said(run, table, tmp_path, flag):
+    said = run("fit", table, "-t", "y", "-o", tmp_path, flag)
+    assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
+
+
+def test_none_is_a_word_where_it_is_one(run, tmp_path):
+    path = tmp_path / "numbers.csv"
+    path.write_text("a,y\n" + "".join(f"{i % 9},{['no', 'yes'][i % 9 > 4]}\n" for i in range(60)))
+    flags = ["--preprocess", "none", "--scale", "none", "--norm", "none"]
+    assert run("fit", path, "-t", "y", *BARE, *flags).code == 0
+    assert run("predict", tmp_path / "numbers.ganglion", path).code == 0
 
 
 def test_places_that_are_refused(run, table, tmp_path):

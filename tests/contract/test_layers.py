@@ -17,7 +17,7 @@ from ganglion.models.stacked import StackedLinear, StackedMLP
 from ganglion.nn.activations import Heaviside, Maxout
 from ganglion.nn.dense import DenseStack, Shortcut
 from ganglion.nn.noise import Dropout, DropPath, GaussianNoise, SpatialDropout
-from ganglion.nn.norms import SpectralNormLinear, WeightNormLinear
+from ganglion.nn.norms import RMSNorm, SpectralNormLinear, WeightNormLinear
 from ganglion.nn.piecewise import PiecewiseLinear
 from ganglion.nn.tabular import TableInput
 from ganglion.objectives.base import Objective
@@ -51,6 +51,7 @@ LAYERS = {
     DenseStack: lambda: (DenseStack([3, 5, 2], "tanh"), torch.randn(7, 3)),
     Heaviside: lambda: (Heaviside(), torch.randn(7, 3)),
     Maxout: lambda: (Maxout(3), torch.randn(7, 6)),
+    RMSNorm: lambda: (RMSNorm(3), torch.randn(7, 3)),
     WeightNormLinear: lambda: (WeightNormLinear(3, 2), torch.randn(7, 3)),
     SpectralNormLinear: lambda: (SpectralNormLinear(3, 2), torch.randn(7, 3)),
     Shortcut: lambda: (Shortcut(3, 0.5), torch.randn(7, 3), torch.randn(7, 3)),

@@ -136,7 +136,7 @@ def test_the_dummy_is_the_loss_of_the_best_constant_answer(text):
         ),
         (
             lambda X, y: MLPClassifier(loss="cross_entropy(0.1)", label_smoothing=0.1).fit(X, y > 1),
-            "'cross_entropy' takes",
+            "smoothing is given twice",
         ),
         (
             lambda X, y: MLPClassifier(loss="binary_cross_entropy").fit(X, np.digitize(y, [0.8, 1.2])),

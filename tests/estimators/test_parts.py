@@ -206,7 +206,7 @@ def test_good_pairs_get_none(parts):
         ({"residual": True, "hidden_layer_sizes": (13,)}, r"hidden_layer_sizes=\(64, 64\)"),
         ({"max_norm": 1.0, "norm": "weight"}, "divides that length away; set max_norm=None"),
         ({"activity": 0.1, "hidden_layer_sizes": ()}, "this network has none; set activity=0"),
-        ({"activation": "maxout(1)"}, "at least 2, got 1"),
+        ({"activation": "maxout(1)"}, "at least 2 and at most 100, got 1"),
         ({"norm": "lyer"}, "did you mean 'layer'"),
         ({"dropout_kind": "spatial"}, "dropout_kind must be 'units' or 'alpha', got 'spatial'"),
         ({"norm": "batch", "accumulate": 2}, "use accumulate=1"),

@@ -2,8 +2,8 @@
 
 from difflib import get_close_matches
 
-
 MOST_SHOWN = 40  # names in a message
+MOST_LETTERS = 200  # of a name in a message
 
 
 class GanglionError(ValueError):
@@ -24,6 +24,7 @@ class ModelFileError(GanglionError):
 
 def unknown_name(kind: str, name: object, known: "list[str] | tuple[str, ...]") -> str:
     """The sentence for a name that is not known, with the nearest one that is."""
+    name = f"{name[:MOST_LETTERS]}..." if isinstance(name, str) and len(name) > MOST_LETTERS else name
     near = get_close_matches(str(name), list(known), n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else "use one of these."
     shown = known if len(known) <= MOST_SHOWN else get_close_matches(str(name), list(known), n=5, cutoff=0.0)

@@ -7,6 +7,7 @@ A field is an annotation on a class that inherits from ``Fields``::
 
 import math
 import os
+import sys
 import types
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass
@@ -17,6 +18,8 @@ from typing import Annotated, Any, Literal, Union, dataclass_transform, get_args
 
 from ganglion.base.errors import ParameterError, unknown_name
 from ganglion.base.named import name_in
+
+LARGEST, SMALLEST = 1e30, 1e-30  # beyond, numbers overflow in single precision, or become 0
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,14 @@ def Between(low: float, high: float, *, open_high: bool = False) -> Bound:
 
 @dataclass(frozen=True)
 class Known:
-    """Names out of a table that is read when it is needed, so that it may still grow; see ``base.named``."""
+    """Names out of a table that is read when it is needed, so that it may still grow; see ``base.named``.
+
+    ``make`` gives the part that a text names, or raises ``ParameterError`` for what stands in its brackets.
+    """
 
     kind: str
     names: Callable[[], list[str]]
+    make: Callable[[str], object] = str
 
 
 @dataclass(frozen=True)
@@ -102,10 +109,14 @@ class Field:
         if isinstance(value, str) and self.known and value not in _literals(self.type):
             if (name := name_in(value)) not in self.known.names():
                 raise ParameterError(f"{owner}: " + unknown_name(self.name, name, self.known.names()))
+            try:
+                self.known.make(value)
+            except ParameterError as error:
+                raise ParameterError(f"{owner}: {self.name}={_short(value)}: {error}") from error
             return
         if not _fits(value, self.type) or not self._in_bound(value):
             raise ParameterError(
-                f"{owner}: {self.name} must be {self.allowed()}, got {_short(value)}; "
+                f"{owner}: {self.name} must be {self.allowed()}, got {_short(value)}{why_not(value)}; "
                 f"the default is {self.default!r}."
             )
 
@@ -115,7 +126,7 @@ class Field:
         numbers = value.values() if isinstance(value, dict) else value
         numbers = numbers if isinstance(value, tuple | list | dict) else (value,)
         real = [v for v in numbers if isinstance(v, Real) and not isinstance(v, bool)]
-        return all(self.bound.admits(v) for v in real)  # type: ignore[arg-type] # whole numbers of any length
+        return all(self.bound.admits(v) and not why_not(v) for v in real)  # type: ignore[arg-type]
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False)
@@ -181,7 +192,8 @@ def _fits_one(value: Any, kind: Any) -> bool:
     if kind is int:
         return isinstance(value, Integral) and not isinstance(value, bool)
     if kind is float:
-        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+        number: Any = value if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+        return -math.inf < number < math.inf
     if get_origin(kind) is tuple:
         return isinstance(value, tuple | list) and all(_fits(v, get_args(kind)[0]) for v in value)
     if get_origin(kind) is dict:
@@ -189,6 +201,23 @@ def _fits_one(value: Any, kind: Any) -> bool:
     if kind is Callable or get_origin(kind) is Callable:
         return callable(value)
     return isinstance(value, kind)
+
+
+def why_not(value: Any) -> str:
+    """A few words where a number is so large or small that no computation can use it, else nothing.
+
+    >>> why_not(1e300), why_not(-1e-300), why_not(3)
+    (' (numbers beyond 1e+30 overflow)', ' (numbers below 1e-30 are lost)', '')
+    """
+    numbers = value if isinstance(value, tuple | list) else (value,)
+    for v in numbers:
+        size: Any = abs(v) if isinstance(v, Real) else 0
+        most = sys.maxsize if isinstance(v, Integral) else LARGEST
+        if most < size < math.inf:
+            return f" (numbers beyond {most:g} overflow)"
+        if 0 < size < SMALLEST:
+            return f" (numbers below {SMALLEST:g} are lost)"
+    return ""
 
 
 def _type_words(kind: Any) -> str:

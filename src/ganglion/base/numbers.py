@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from ganglion.base.errors import ParameterError
-from ganglion.base.fields import Bound
+from ganglion.base.fields import Bound, why_not
 
 
 def number(what: str, value: Any, bound: Bound, *, whole: bool = False) -> Any:
@@ -16,7 +16,9 @@ def number(what: str, value: Any, bound: Bound, *, whole: bool = False) -> Any:
     4
     """
     fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-    if not fits or not math.isfinite(value) or not bound.admits(value):
+    if not fits or not math.isfinite(value) or not bound.admits(value) or why_not(value):
         kind = f"a {'whole ' if whole else ''}number {bound.words()}".strip()
-        raise ParameterError(f"{what} must be {kind}, got {value!r}; give such a number or leave it out.")
+        raise ParameterError(
+            f"{what} must be {kind}, got {value!r}{why_not(value)}; give such a number or leave it out."
+        )
     return value

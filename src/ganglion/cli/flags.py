@@ -80,8 +80,8 @@ def with_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     ]
 
     def run(**given: Any) -> None:
-        named = {r["name"]: (r["kind"], given.pop(r["name"])) for r in rows}
-        command(**given, parameters={k: _value(v, kind) for k, (kind, v) in named.items() if v is not None})
+        named = [(r, given.pop(r["name"])) for r in rows]
+        command(**given, parameters={r["name"]: _value(v, r) for r, v in named if v is not None})
 
     run.__signature__ = inspect.Signature([*own, *flags])  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in [*own, *flags]}
@@ -103,13 +103,13 @@ def _option(row: dict[str, Any]) -> Any:
     ]
 
 
-def _value(text: str | bool, kind: str) -> Any:
-    """What a flag's text means: a number, several numbers, ``none``, or a word."""
+def _value(text: str | bool, row: dict[str, Any]) -> Any:
+    """What a flag's text means: a number, several numbers, ``none`` where that is the default, or a word."""
     if isinstance(text, bool):
         return text
-    if text.lower() == "none":
+    if text.lower() == "none" and row["default"] is None:
         return None
-    if kind == "text":
+    if row["kind"] == "text":
         return text
     parts = [_number(part.strip()) for part in text.split(",")]
     return tuple(parts) if len(parts) > 1 else parts[0]

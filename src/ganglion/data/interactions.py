@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ganglion.base.errors import DataError, ParameterError, unknown_name
+from ganglion.base.fields import why_not
 from ganglion.base.named import named
 from ganglion.data.features import all_pairs, radius, ratios
 
@@ -85,7 +86,9 @@ INTERACTIONS: dict[str, Callable[..., Wish]] = {
 def wished(text: str) -> Wish:
     """What a text such as ``"products(10)"`` asks for; raises ``ParameterError``."""
     terms, best = named("interactions", text, INTERACTIONS)
-    if best is not None and (not isinstance(best, int) or isinstance(best, bool) or best < 1):
+    if best is not None and (
+        not isinstance(best, int) or isinstance(best, bool) or best < 1 or why_not(best)
+    ):
         raise ParameterError(f"interactions={text!r}: a whole number from 1 is expected, got {best!r}.")
     return terms, best
 

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.stats import chi2
 
 from ganglion.base.errors import ParameterError
+from ganglion.base.fields import LARGEST, why_not
 from ganglion.base.named import named
 from ganglion.data import weighted
 from ganglion.data.goal import Goal
@@ -48,7 +49,9 @@ def l1(most: int | None = None, penalty: float | None = None) -> Choice:
     cross-validated error is within one standard error of the least.
     """
     _check_most(most)
-    if penalty is not None and (isinstance(penalty, bool | str) or not penalty > 0 or most is not None):
+    if penalty is not None and (
+        isinstance(penalty, bool | str) or not 0 < penalty <= LARGEST or most is not None
+    ):
         raise ParameterError(
             f"select: l1 takes a number of columns or a penalty above 0, got most={most!r}, penalty={penalty!r}."
         )
@@ -134,7 +137,9 @@ def selection(text: str) -> Choice:
 
 
 def _check_most(most: object) -> None:
-    if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 1):
+    if most is not None and (
+        not isinstance(most, int) or isinstance(most, bool) or most < 1 or why_not(most)
+    ):
         raise ParameterError(
             f"select: the number of columns is expected to be whole and above 0, got {most!r}."
         )

@@ -4,15 +4,20 @@ import os
 from typing import Annotated, Any, Literal
 
 from ganglion.base.fields import Above, AtLeast, Between, Fields, Known, Search
-from ganglion.data.interactions import INTERACTIONS
-from ganglion.data.select import SELECTIONS
+from ganglion.data.interactions import INTERACTIONS, wished
+from ganglion.data.select import SELECTIONS, selection
 from ganglion.models.mlp import OF_ACTIVATION
-from ganglion.nn.activations import ACTIVATIONS
-from ganglion.nn.init import INITS
-from ganglion.nn.norms import NORMS
-from ganglion.optim.average import AVERAGES
-from ganglion.optim.optimizers import optimizer_names
-from ganglion.optim.schedules import SCHEDULES
+from ganglion.nn.activations import ACTIVATIONS, activation_named
+from ganglion.nn.init import INITS, init_named
+from ganglion.nn.norms import NORMS, norm_named
+from ganglion.optim.average import AVERAGES, average_named
+from ganglion.optim.optimizers import optimizer_named, optimizer_names
+from ganglion.optim.schedules import SCHEDULES, schedule_named
+
+
+def start_named(text: str) -> object:
+    """The rule of ``init``, or nothing where it is left to the activation; raises ``ParameterError``."""
+    return None if text in OF_ACTIVATION else init_named(text)
 
 
 class TrainingFields(Fields):
@@ -26,13 +31,15 @@ class TrainingFields(Fields):
         int | Literal["auto", "full"], AtLeast(1), Search(16, 512, log=True), "examples per update"
     ] = "auto"
     lr: Annotated[float, Above(0), Search(1e-5, 1e-1, log=True), "step size of the optimiser"] = 1e-3
-    optimizer: Annotated[str, Known("optimizer", optimizer_names), "rule of the update"] = "adamw"
+    optimizer: Annotated[str, Known("optimizer", optimizer_names, optimizer_named), "rule of the update"] = (
+        "adamw"
+    )
     momentum: Annotated[
         float, Between(0, 1, open_high=True), "momentum of sgd, beta_1 of adam and its kin"
     ] = 0.9
-    schedule: Annotated[str, Known("schedule", lambda: list(SCHEDULES)), "course of the step size"] = (
-        "flat_cosine"
-    )
+    schedule: Annotated[
+        str, Known("schedule", lambda: list(SCHEDULES), schedule_named), "course of the step size"
+    ] = "flat_cosine"
     weight_decay: Annotated[
         float, AtLeast(0), Search(1e-6, 1e-1, log=True), "decay of the weights per step, times the step size"
     ] = 1e-2
@@ -48,7 +55,9 @@ class TrainingFields(Fields):
     ] = None
     scale_norm: Annotated[float | None, Above(0), "norm that every gradient is scaled to"] = None
     average: Annotated[
-        str | None, Known("average", lambda: list(AVERAGES)), "mean of the weights along the run that answers"
+        str | None,
+        Known("average", lambda: list(AVERAGES), average_named),
+        "mean of the weights along the run that answers",
     ] = None
     accumulate: Annotated[int, AtLeast(1), "batches per update, for batches that do not fit"] = 1
     early_stopping: Annotated[bool, "stop when the validation loss has stood still for `patience` epochs"] = (
@@ -91,12 +100,12 @@ class TableFields(Fields):
     ] = "parts"
     interactions: Annotated[
         str | None,
-        Known("interactions", lambda: list(INTERACTIONS)),
+        Known("interactions", lambda: list(INTERACTIONS), wished),
         "columns made of numbers, as in 'products(10)' for the 10 best pairs",
     ] = None
     select: Annotated[
         str | None,
-        Known("select", lambda: list(SELECTIONS)),
+        Known("select", lambda: list(SELECTIONS), selection),
         "which columns the network gets, as in 'l1' or 'permutation(20)'",
     ] = None
 
@@ -108,14 +117,18 @@ class NetworkFields(Fields):
         256,
         256,
     )
-    activation: Annotated[str, Known("activation", lambda: list(ACTIVATIONS)), "of the hidden units"] = "silu"
+    activation: Annotated[
+        str, Known("activation", lambda: list(ACTIVATIONS), activation_named), "of the hidden units"
+    ] = "silu"
     bins: Annotated[
         int, AtLeast(0), "quantile bins of each number's piecewise-linear encoding; 0 leaves it out"
     ] = 32
-    init: Annotated[str, Known("init", lambda: [*OF_ACTIVATION, *INITS]), "how weights start"] = "auto"
-    norm: Annotated[str | None, Known("norm", lambda: list(NORMS)), "normalisation of the hidden units"] = (
-        None
-    )
+    init: Annotated[
+        str, Known("init", lambda: [*OF_ACTIVATION, *INITS], start_named), "how weights start"
+    ] = "auto"
+    norm: Annotated[
+        str | None, Known("norm", lambda: list(NORMS), norm_named), "normalisation of the hidden units"
+    ] = None
     residual: Annotated[bool, "skips around hidden layers that keep their width, as deep networks need"] = (
         False
     )

@@ -39,7 +39,9 @@ class MLPClassifier(ClassifierMixin, DenseNetwork):
         AtLeast(0),
         "weight of each class; balanced = inverse to its frequency",
     ] = None
-    loss: Annotated[str, Known("loss", lambda: list(CLASS_LOSSES)), "what an error costs"] = "cross_entropy"
+    loss: Annotated[str, Known("loss", lambda: list(CLASS_LOSSES), loss_named), "what an error costs"] = (
+        "cross_entropy"
+    )
     label_smoothing: Annotated[
         float, Between(0, 1, open_high=True), "share of the target spread over all classes"
     ] = 0.0
@@ -51,7 +53,11 @@ class MLPClassifier(ClassifierMixin, DenseNetwork):
                 f"label_smoothing is expected with loss={' or '.join(map(repr, SMOOTHED))}, got "
                 f"loss={self.loss!r}; leave label_smoothing at 0."
             )
-        self._loss(smooth=True)
+        if self.label_smoothing and "(" in self.loss:
+            raise ParameterError(
+                f"smoothing is given twice, by label_smoothing={self.label_smoothing:g} and by loss={self.loss!r}; "
+                "leave label_smoothing at 0."
+            )
 
     def _read_target(self, y: Any, weight: np.ndarray, *, classes: Any, keep: bool) -> np.ndarray:
         y = read_labels(y)
@@ -161,11 +167,9 @@ class MLPRegressor(RegressorMixin, DenseNetwork):
     True
     """
 
-    loss: Annotated[str, Known("loss", lambda: list(VALUE_LOSSES)), "what an error costs"] = "squared_error"
-
-    def _check(self) -> None:
-        super()._check()
-        self._loss(smooth=True)
+    loss: Annotated[str, Known("loss", lambda: list(VALUE_LOSSES), loss_named), "what an error costs"] = (
+        "squared_error"
+    )
 
     def _read_target(self, y: Any, weight: np.ndarray, *, classes: Any, keep: bool) -> np.ndarray:
         y = np.asarray(y)

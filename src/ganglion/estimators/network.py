@@ -158,7 +158,8 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         else:
             self._learn_columns(take(rows, train), y[train], weight[train])
             self._learn_target(y[train], weight[train])
-        known = train[:0] if again and settings is not self else train  # rows that the columns were learned from
+        # the rows that the columns were learned from
+        known = train[:0] if again and settings is not self else train
         matrix, goal = self._training_matrix(rows, known, y, weight), self._goal(y)
         dtype = DTYPES[precision_of(settings, len(train), matrix.shape[1], device)]
         if not again:

@@ -33,7 +33,7 @@ def read_rows(estimator: Any, X: Any, *, reset: bool) -> Any:
     """X as a float64 matrix (n, columns), or as a ``Frame`` where it holds more than numbers.
 
     Checks number and names of the columns against those of ``fit`` (learns them with ``reset``).
-    Raises ``DataError`` or scikit-learn's ``ValueError`` for what is no table.
+    Raises ``DataError`` or scikit-learn's ``ValueError`` for what is no table, or no numbers where they pass through.
     """
     allow = "allow-nan" if estimator.preprocess == "auto" else True
     if is_frame(X) and estimator.preprocess == "auto":
@@ -46,10 +46,17 @@ def read_rows(estimator: Any, X: Any, *, reset: bool) -> Any:
                 "(0 sample(s) or 0 feature(s)); a minimum of 1 is required."
             )
         return frame
+    if isinstance(X, Frame):
+        X = pa.table([X.stored(i) for i in range(len(X.names))], names=X.names)
     try:
         return validate_data(estimator, X, reset=reset, dtype=np.float64, ensure_all_finite=allow)
-    except ValueError as error:
-        if estimator.preprocess == "auto" and "could not convert string" in str(error):
+    except (ValueError, np.exceptions.DTypePromotionError) as error:
+        if estimator.preprocess == "none":
+            reason = str(error).split("\n")[0]
+            raise DataError(
+                f"preprocess='none' expects a table of finite numbers ({reason}); set preprocess='auto'."
+            ) from error
+        if "could not convert string" in str(error):
             _check_n_features(estimator, np.asarray(X, dtype=object), reset=reset)
             return as_frame(X)
         raise

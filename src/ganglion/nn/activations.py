@@ -7,12 +7,13 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from ganglion.base.fields import Above, AtLeast, Bound
+from ganglion.base.fields import Above, Between, Bound
 from ganglion.base.named import named
 from ganglion.base.numbers import number
 
 aten = torch.ops.aten
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # Klambauer et al. 2017, arXiv:1706.02515
+MOST_PIECES = 100  # of a maxout unit: every one costs as much as a layer
 
 Function = Callable[[Tensor], Tensor]
 Backward = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -101,7 +102,7 @@ def _elu(alpha: float = 1.0) -> Activation:
 
 
 def _maxout(pieces: int = 2) -> Activation:
-    number("maxout's pieces", pieces, AtLeast(2), whole=True)
+    number("maxout's pieces", pieces, Between(2, MOST_PIECES), whole=True)
     return Activation(partial(Maxout, pieces), init="lecun", pieces=pieces)
 
 

@@ -89,6 +89,18 @@ class SpectralNormLinear(nn.Module):
         return nn.functional.linear(x, self.weight / largest, self.bias)
 
 
+class RMSNorm(nn.RMSNorm):
+    """torch's, in the precision of its weight: under autocast torch's own would warn of two precisions.
+
+    >>> RMSNorm(2)(torch.tensor([[3.0, 3.0]])).round(decimals=3).tolist()
+    [[1.0, 1.0]]
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape in, the same shape out."""
+        return super().forward(x.to(self.weight.dtype))
+
+
 DENSE = (nn.Linear, WeightNormLinear, SpectralNormLinear)
 """The dense layers: each has ``weight`` (out, in) and ``bias`` (out,)."""
 
@@ -152,7 +164,7 @@ NORMS: dict[str, Callable[..., Norm]] = {
     "layer": lambda: Norm(_layer),
     "instance": lambda: Norm(_instance),
     "group": _group,
-    "rms": lambda: Norm(lambda units, positions: nn.RMSNorm(units)),
+    "rms": lambda: Norm(lambda units, positions: RMSNorm(units)),
     "weight": lambda: Norm(dense=WeightNormLinear),
     "spectral": lambda: Norm(dense=SpectralNormLinear),
 }

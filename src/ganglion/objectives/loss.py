@@ -3,14 +3,13 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from ganglion.base.errors import ParameterError
 from ganglion.base.fields import Bound
+from ganglion.base.numbers import number
 
 
 def same(thing: Any) -> Any:
@@ -58,7 +57,4 @@ def checked(what: str, value: Any, bound: Bound) -> float:
     >>> checked("delta of huber", 2, Bound(low=0, open_low=True))
     2.0
     """
-    number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or not bound.admits(value):
-        raise ParameterError(f"{what} must be a number {bound.words()}, got {value!r}.")
-    return float(value)
+    return float(number(what, value, bound))

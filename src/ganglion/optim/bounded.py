@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from ganglion.base.errors import ParameterError
 from ganglion.base.fields import Between, Bound
+from ganglion.base.numbers import number
 
 Make = TypeVar("Make", bound=Callable[..., Any])
 
@@ -18,14 +19,17 @@ INSIDE = Bound(0, 1, open_low=True, open_high=True)
 def bounded(**bounds: Bound) -> Callable[[Make], Make]:
     """A decorator: each named argument must be a number inside its bound, and whole where it is declared ``int``.
 
-    Raises ``ParameterError`` with the argument's name, its bound and its value.
+    What is declared ``bool`` must be True or False. Raises ``ParameterError`` with the argument's name, its bound and
+    its value.
 
     >>> @bounded(k=Bound(low=1))
     ... def every(k: int = 5):
     ...     return k
-    >>> every(0)
+    >>> every(3)
+    3
+    >>> every(0)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    ganglion.base.errors.ParameterError: every: k must be a whole number at least 1, got 0.
+    ganglion.base.errors.ParameterError: every: k must be a whole number at least 1, got 0; ...
     """
 
     def around(make: Make) -> Make:
@@ -34,20 +38,16 @@ def bounded(**bounds: Bound) -> Callable[[Make], Make]:
         @functools.wraps(make)
         def checked(*args: Any, **options: Any) -> Any:
             given = signature.bind(*args, **options).arguments
+            for name, value in given.items():
+                if signature.parameters[name].annotation is bool and not isinstance(value, bool):
+                    raise ParameterError(f"{make.__name__}: {name} must be True or False, got {value!r}.")
             for name, bound in bounds.items():
                 values = given.get(name, ())
                 whole = signature.parameters[name].annotation is int
                 for value in values if isinstance(values, tuple) else (values,):
-                    _check(make.__name__, name, value, bound, whole)
+                    number(f"{make.__name__}: {name}", value, bound, whole=whole)
             return make(*args, **options)
 
         return checked  # type: ignore[return-value]
 
     return around
-
-
-def _check(part: str, name: str, value: Any, bound: Bound, whole: bool) -> None:
-    number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-    if not number or not bound.admits(value):
-        kind = "a whole number" if whole else "a number"
-        raise ParameterError(f"{part}: {name} must be {kind} {bound.words()}, got {value!r}.")

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ganglion.base.errors import ParameterError
-from ganglion.base.fields import Above, AtLeast
+from ganglion.base.fields import Above, AtLeast, Between
 from ganglion.base.named import name_in, named
 from ganglion.optim.around import Lookahead, Sam
 from ganglion.optim.bounded import BELOW_ONE, SHARE, bounded
@@ -17,6 +17,7 @@ from ganglion.optim.flat import Flat, FlatAdamW
 from ganglion.optim.lion import Lion
 from ganglion.optim.muon import Muon, hidden_matrices
 
+MOST = 1000  # rounds inside one step
 ADAM_BETA2 = 0.95  # reacts sooner than 0.999 when a run is a few thousand steps
 
 
@@ -43,6 +44,7 @@ class Wanted:
 Maker = Callable[[Wanted], Any]
 
 
+@bounded()
 def sgd(nesterov: bool = False) -> Maker:
     """``v <- momentum v + g + decay w``, ``w <- w - lr v`` (Polyak 1964), or Nesterov's look ahead (1983).
 
@@ -108,7 +110,7 @@ def lion(beta2: float = 0.99) -> Maker:
     return lambda w: Lion(w.groups, lr=w.lr, betas=(w.momentum, beta2))
 
 
-@bounded(history=AtLeast(1), iterations=AtLeast(1))
+@bounded(history=Between(1, MOST), iterations=Between(1, MOST))
 def lbfgs(history: int = 100, iterations: int = 20, line_search: bool = True) -> Maker:
     """Newton steps from the last gradients (Liu and Nocedal 1989), ``iterations`` of them a step; no decay."""
     search = "strong_wolfe" if line_search else None
@@ -124,7 +126,7 @@ def lbfgs(history: int = 100, iterations: int = 20, line_search: bool = True) ->
     return make
 
 
-@bounded(mu=BELOW_ONE, rounds=AtLeast(1), beta2=BELOW_ONE)
+@bounded(mu=BELOW_ONE, rounds=Between(1, MOST), beta2=BELOW_ONE)
 def muon(mu: float = 0.95, rounds: int = 5, beta2: float = ADAM_BETA2) -> Maker:
     """See ``optim.muon.Muon``; decoupled decay."""
 
@@ -182,6 +184,11 @@ def optimizer_names() -> list[str]:
     return [*OPTIMIZERS, *COMBINED]
 
 
+def optimizer_named(text: str) -> Maker:
+    """What makes the named optimiser; raises ``ParameterError`` for an unknown name and for arguments out of range."""
+    return named("optimizer", text, OPTIMIZERS | COMBINED)
+
+
 def make_optimizer(
     text: str, module: nn.Module, lr: float, weight_decay: float = 0.0, momentum: float = 0.9
 ) -> Any:
@@ -200,7 +207,7 @@ def make_optimizer(
     >>> make_optimizer("adam(beta2=0.999)", nn.Linear(2, 1), 0.1).param_groups[0]["betas"]
     (0.9, 0.999)
     """
-    return named("optimizer", text, OPTIMIZERS | COMBINED)(Wanted(module, lr, weight_decay, momentum))
+    return optimizer_named(text)(Wanted(module, lr, weight_decay, momentum))
 
 
 def goes_flat(text: str) -> bool:
