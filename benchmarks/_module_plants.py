@@ -266,7 +266,9 @@ def underfitting(case: Case, rng: np.random.Generator) -> Case:
     if how == 0:
         return _change(case, {"bottleneck": 1, "activation": "none", "he": True})
     if how == 1:
-        return _change(case, {"dropout": 0.97})
+        return _change(
+            case, {"dropout": 0.97}, optimizer="adamw", lr=1e-3
+        )  # plain descent would be thrown off
     if how == 2:
         return _change(case, optimizer="adamw", lr=2e-3, weight_decay=float(rng.uniform(30, 100)))
     return _change(case, max_epochs=int(rng.integers(1, 3)), batch_size=64)

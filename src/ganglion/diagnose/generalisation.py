@@ -13,7 +13,7 @@ ERRORS = 2.0
 # Three tenths of the score are lost between training and held-out rows.
 WIDE_GAP = 0.3
 # So far below a simple model on the same rows, the fit itself does harm ...
-BEATEN = 0.15
+BEATEN = 0.2
 # ... if it fits the training rows at least as well as that model does others.
 BESIDE = 0.02
 # In units of the loss of a guess: a held-out loss that rose by so much undid what was learned ...
@@ -26,6 +26,8 @@ SELECTED = 2.5
 REGRET = 1.15
 # Five points of the held-out score, and its standard error, lost after the best epoch.
 FELL = 0.05
+# Dropout of a third makes training mode half as dear again.
+TWICE = 2.0
 # Still losing 2 % of the loss in the last quarter of the run.
 FALLING = 0.02
 # A seventh of the way from a guess to what a simple model reaches; a tenth if more epochs would have helped.
@@ -137,7 +139,8 @@ def underfitting(view: View) -> Finding | None:
     if train is None or best is None:
         return None
     share = MISSING if view.fall(0.25) < FALLING else MISSING_FALLING
-    usual = max(GAP, share * (best - view.guess), ERRORS * view.noise(best))
+    least = GAP / 2 if _noisy(view) else GAP
+    usual = max(least, share * (best - view.guess) * least / GAP, ERRORS * view.noise(best))
     margin = view.noise(best) if held_back(view) else usual
     if best - train < margin and not shrunk(view):
         return None
@@ -157,6 +160,16 @@ def underfitting(view: View) -> Finding | None:
         ),
         remedy=remedy,
         lab="underfitting",
+    )
+
+
+def _noisy(view: View) -> bool:
+    """Whether training mode costs twice what the same rows cost in answering: dropout or noise rules the fit."""
+    kept = number((view.record.scores.get("train") or {}).get("loss"))
+    rows = [r for r in view.history if r.get("epoch") == view.record.best_epoch] or view.history[-1:]
+    trained = number(rows[0].get("loss")) if rows else None
+    return (
+        kept is not None and trained is not None and trained >= TWICE * kept >= TWICE * 0.1 * view.chance_loss
     )
 
 

@@ -8,6 +8,8 @@ from ganglion.diagnose.view import View, number, numbers
 
 # Sound networks start with layer gradients of .1 to 30 (loss in nats, or targets of spread 1).
 LARGE_GRADIENT = 100.0
+# Above that range, with a first epoch at several times the loss of a guess that its small steps have not caused.
+LARGEST_SOUND, FAR_FROM_CHANCE, SMALL_STEP = 30.0, 3.0, 0.02
 # A step a hundred times the epoch's mean undoes what the others learned.
 SPIKE = 100.0
 
@@ -76,6 +78,15 @@ def exploding_gradients(view: View) -> Finding | None:
         layer = max(view.first_look, key=lambda row: number(row.get("grad_norm")) or 0.0)
         evidence = {"grad_norm_at_start": max(start), "threshold": LARGE_GRADIENT}
         return _exploding(str(layer.get("layer", "")), evidence, True, view.own_module)
+    first = view.losses[0] / view.chance_loss if view.losses else 0.0
+    small_steps = 0 < max(view.update_ratios[:4], default=0.0) < SMALL_STEP
+    if start and max(start) >= LARGEST_SOUND and first >= FAR_FROM_CHANCE and small_steps:
+        evidence = {
+            "grad_norm_at_start": max(start),
+            "threshold": LARGEST_SOUND,
+            "first_loss_over_chance": first,
+        }
+        return _exploding("", evidence, True, view.own_module)
     if not start and view.history:
         norm = number(view.history[0].get("grad_norm"))
         if norm is not None and norm / view.gradient_unit >= LARGE_GRADIENT * 10:

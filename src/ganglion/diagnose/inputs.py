@@ -92,6 +92,11 @@ def suspected_leakage(view: View) -> Finding | None:
     )
 
 
+def few_rows(view: View) -> Finding | None:
+    """So few that statistics of batches mean little either."""
+    return too_little_data(view) if (view.size("train") or FEW_ROWS) < FEW_ROWS else None
+
+
 def too_little_data(view: View) -> Finding | None:
     """So few training rows that neither the fit nor its score can be trusted."""
     n = view.size("train")

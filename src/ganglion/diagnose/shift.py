@@ -11,7 +11,7 @@ SHIFT = 2.0
 # The mean loss of the epoch that was kept against the same rows answered in evaluation mode: sound runs stay below
 # 1.5, since weights improve within an epoch and dropout only makes training harder.
 APART = 3.0
-WORSE = 0.5  # ... in units of a guess's loss, so that two losses near 0 do not count
+WORSE = 0.25  # ... in units of a guess's loss, so that two losses near 0 do not count
 # Without that loss: so many more wrong answers than the loss in training mode allows.
 WRONG = 0.3
 LOOKS = 3

@@ -4,7 +4,7 @@ import math
 
 from ganglion.diagnose.finding import Finding, Remedy
 from ganglion.diagnose.units import DEAD, is_at_zero, worst
-from ganglion.diagnose.view import View, numbers
+from ganglion.diagnose.view import View, number, numbers
 
 # A good step moves a layer by about a thousandth to a hundredth of its size.
 GOOD_STEP = 5e-3
@@ -73,6 +73,8 @@ def harm(view: View) -> dict[str, float]:
     score, best = view.score("validation"), view.best_baseline
     if score is not None and best is not None and best - score >= max(MARGIN, 2 * view.noise(score)):
         signs["below_baseline"] = best - score
+    if view.record.stopped == "non_finite" and (number((view.record.non_finite or {}).get("step")) or 0) > 1:
+        signs["diverged"] = 1.0
     died = worst(view.last_look, "dead")[0]
     if died >= DEAD and worst(view.first_look, "dead")[0] < DEAD / 2:
         signs["units_died"] = died

@@ -10,7 +10,13 @@ from ganglion.diagnose.curve import high_bias, high_variance
 from ganglion.diagnose.finding import Finding
 from ganglion.diagnose.generalisation import held_back, no_better_than_baseline, overfitting, underfitting
 from ganglion.diagnose.gradients import exploding_gradients, non_finite_step, vanishing_gradients
-from ganglion.diagnose.inputs import ignored_imbalance, suspected_leakage, too_little_data, unscaled_inputs
+from ganglion.diagnose.inputs import (
+    few_rows,
+    ignored_imbalance,
+    suspected_leakage,
+    too_little_data,
+    unscaled_inputs,
+)
 from ganglion.diagnose.labels import label_noise, many_wrong_labels
 from ganglion.diagnose.shift import internal_shift
 from ganglion.diagnose.steps import lr_too_high, lr_too_low, plateau
@@ -29,8 +35,9 @@ RULES: tuple[Rule, ...] = (
     exploding_gradients,
     lr_too_high,
     saturated_from_start,
-    dead_from_start,
     vanishing_gradients,
+    dead_from_start,
+    few_rows,
     internal_shift,
     dead_units,
     lr_too_low,
@@ -76,7 +83,14 @@ EXPLAINS: dict[str, frozenset[str]] = {
     "lr_too_low": SCORES,
     "non_finite_step": SCORES | {"too_little_data"},
     "too_little_data": frozenset(
-        {"overfitting", "no_better_than_baseline", "underfitting", "ignored_imbalance", "batch_too_large"}
+        {
+            "overfitting",
+            "no_better_than_baseline",
+            "underfitting",
+            "ignored_imbalance",
+            "batch_too_large",
+            "internal_shift",
+        }
     ),
     "plateau": frozenset({"underfitting", "no_better_than_baseline"}),
     "ignored_imbalance": frozenset({"no_better_than_baseline", "overfitting", "underfitting"}),
