@@ -35,6 +35,7 @@ from ganglion.estimators.training import (
     SetUp,
     answers,
     online_settings,
+    or_back_to,
     precision_of,
     tell,
     weighted_mean,
@@ -44,7 +45,7 @@ from ganglion.nn.activations import activation_named
 from ganglion.objectives.losses import Loss, loss_named
 from ganglion.train.find_lr import LrSearch, find_lr
 from ganglion.train.loop import fit
-from ganglion.train.plan import DOUBLE_ANSWER_BELOW_PARAMETERS
+from ganglion.train.plan import DOUBLE_ANSWER_BELOW_PARAMETERS, numpy_on_one_thread
 from ganglion.train.run import Run
 
 MIN_VALIDATION_ROWS = 10  # fewer tell epochs apart by luck
@@ -83,7 +84,7 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         again = self.warm_start and hasattr(self, "module_")
         rows, target, weight = self._read(X, y, sample_weight, reset=True, classes=None, keep_target=again)
         seed = seed_from(self.random_state)
-        with seeded(seed):
+        with seeded(seed), numpy_on_one_thread():
             return self._fit(rows, target, weight, seed, again)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> "DenseNetwork":
@@ -104,7 +105,7 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         )
         self._calls = 0 if first else getattr(self, "_calls", 0) + 1
         seed = (seed_from(self.random_state) + self._calls) % 2**32
-        with seeded(seed):
+        with seeded(seed), numpy_on_one_thread():
             return self._fit(rows, target, weight, seed, not first, settings, getattr(self, "_moments", None))
 
     def _read(
@@ -135,11 +136,13 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         settings = settings or self
         made = self._prepare(rows, y, weight, seed, settings, again)
         set_up = SetUp(settings, self.module_, self._loss(smooth=True), made.train, moments)
+        start = {k: v.detach().clone() for k, v in self.module_.state_dict().items()}
         validate = (lambda: self._validation(made.held)) if len(made.held.x) else None
         with set_up:
             run = fit(
                 set_up.objective, set_up.batches, **set_up.arguments(made.train, made.held, validate, seed)
             )
+        or_back_to(start, self.module_, run)
         tell(run)
         online = moments is not None or settings is not self
         self._moments = set_up.optimizer.state_dict()["state"] if online else None
@@ -184,7 +187,7 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         copy_._check()
         rows, target, weight = copy_._read(X, y, sample_weight, reset=True, classes=None, keep_target=False)
         seed = seed_from(self.random_state)
-        with seeded(seed):
+        with seeded(seed), numpy_on_one_thread():
             made = copy_._prepare(rows, target, weight, seed, copy_, again=False)
             set_up = SetUp(copy_, copy_.module_, copy_._loss(smooth=True), made.train)
             with set_up:

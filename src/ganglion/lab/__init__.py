@@ -4,13 +4,11 @@ import importlib
 import pkgutil
 import time
 
-from threadpoolctl import threadpool_limits
-
 from ganglion.base.errors import GanglionError, unknown_name
 from ganglion.base.seeds import seeded
 from ganglion.lab.experiment import EXPERIMENTS, Experiment, Setting
 from ganglion.lab.result import Result
-from ganglion.train.plan import threads
+from ganglion.train.plan import numpy_on_one_thread, threads
 
 __all__ = ["Result", "experiments", "run"]
 
@@ -45,6 +43,6 @@ def run(name: str, *, seed: int = 0, quick: bool = False) -> Result:
         raise GanglionError(unknown_name("experiment", name, list(known)))
     setting = Setting(seed, quick)
     started = time.monotonic()
-    with seeded(seed), threads(1), threadpool_limits(1):  # torch and NumPy count theirs apart
+    with seeded(seed), threads(1), numpy_on_one_thread():
         shown = known[name].body(setting)
     return Result(known[name], setting, shown, time.monotonic() - started)

@@ -5,9 +5,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import torch
+from threadpoolctl import ThreadpoolController
 
 # Two threads help only above about half a millisecond of work per chain of operations; at about
 # 100 GFLOP/s a core that is 5e7 operations (measured, see the speed page).
@@ -63,6 +65,22 @@ def threads(n: int) -> Iterator[None]:
     finally:
         if n != before:
             torch.set_num_threads(before)
+
+
+@cache
+def _numpy_pools() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+@contextmanager
+def numpy_on_one_thread() -> Iterator[None]:
+    """NumPy and SciPy multiply on one thread inside the block.
+
+    Around a network they solve systems of a few hundred unknowns: on two threads, while another process computes,
+    the simple models beside a fit took ten times as long as on one (measured), and never less than it.
+    """
+    with _numpy_pools().limit(limits=1, user_api="blas"):
+        yield
 
 
 def choose_precision(wanted: str, device: torch.device, whole_batch: bool, numbers: int) -> str:
