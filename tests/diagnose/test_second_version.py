@@ -109,7 +109,7 @@ def test_the_batch_of_a_loop_of_ones_own_follows_from_its_steps(change):
 
 
 @pytest.mark.parametrize(
-    ("shift", "train", "fires"), [(2.1, 0.6, True), (1.9, 0.6, False), (2.1, 0.93, False)]
+    ("shift", "train", "fires"), [(3.6, 0.6, True), (3.4, 0.6, False), (3.6, 0.93, False)]
 )
 def test_inputs_that_keep_moving(change, shift, train, fires):
     record = change.layers(

@@ -12,6 +12,7 @@ GAP = 0.1
 ERRORS = 2.0
 # Three tenths of the score are lost between training and held-out rows.
 WIDE_GAP = 0.3
+UNGUARDED_GAP = 0.25  # where neither the best epoch was kept nor an early stop in force
 # So far below a simple model on the same rows, the fit itself does harm ...
 BEATEN = 0.2
 # ... if it fits the training rows at least as well as that model does others.
@@ -48,9 +49,8 @@ def overfitting(view: View) -> Finding | None:
     gap, by_heart = _gap(view, kept), _learned_by_heart(view)
     if not gap and not by_heart:
         return None
-    in_time = view.record.stopped == "early" or bool(view.settings.get("early_stopping"))
     kept_best = view.record.best_epoch is not None
-    ran_on = bool(by_heart) and not in_time and (bool(gap) or not kept_best or _fell(view))
+    ran_on = bool(by_heart) and not in_time(view) and (bool(gap) or not kept_best or _fell(view))
     harmful = ran_on or gap.get("harmful", 0.0) > 0
     gap.pop("harmful", None)
     if "gap" in gap:
@@ -77,6 +77,11 @@ def overfitting(view: View) -> Finding | None:
     )
 
 
+def in_time(view: View) -> bool:
+    """Whether training stopped, or would have stopped, where the held-out loss was best."""
+    return view.record.stopped == "early" or bool(view.settings.get("early_stopping"))
+
+
 def _gap(view: View, regret: float) -> dict[str, float]:
     """The gap of the scores at the kept weights, if it is beyond chance; ``harmful`` is 1 if it costs."""
     train, validation = view.score("train"), view.score("validation")
@@ -91,7 +96,9 @@ def _gap(view: View, regret: float) -> dict[str, float]:
     beaten = best is not None and train >= best - BESIDE and best - validation >= max(BEATEN, 3 * noise)
     if best is not None:
         found["best_baseline"] = best
-    harmful = beaten or regret >= REGRET or gap >= max(WIDE_GAP, 3 * noise)
+    unguarded = view.record.best_epoch is None and not in_time(view)
+    wide = gap >= max(UNGUARDED_GAP if unguarded else WIDE_GAP, 3 * noise)
+    harmful = beaten or regret >= REGRET or wide
     return found | {"kept_loss_over_best": regret, "harmful": float(harmful)}
 
 
