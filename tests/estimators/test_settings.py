@@ -1,14 +1,19 @@
 """What each setting of a network does, seen from outside."""
 
 import time
+import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
 from ganglion.base.errors import DataError, ParameterError
+from ganglion.data.columns import as_frame
 from ganglion.estimators.mlp import MLPClassifier, MLPRegressor
+from ganglion.estimators.persist import load
 
 SMALL = {"hidden_layer_sizes": (16,), "max_epochs": 15, "batch_size": 16}
 
@@ -303,3 +308,40 @@ def test_a_fit_that_broke_off_is_no_fit(monkeypatch):
         model.fit(*numbers())
     with pytest.raises(NotFittedError):
         model.predict(numbers()[0])
+
+
+# --- the edges ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wild", [{"weight_decay": 1e30}, {"l1": 1e30}, {"optimizer": "sgd"}])
+def test_a_last_step_that_overflows_is_undone_with_a_warning(wild, tmp_path):
+    X, y = classes(60, share=0.5)
+    once = {"hidden_layer_sizes": (4,), "max_epochs": 1, "batch_size": "full", "validation_fraction": 0.0}
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        model = MLPClassifier(**once, lr=1e30, **wild).fit(X, y)
+    assert np.isfinite(model.predict_proba(X)).all()
+    assert all(issubclass(one.category, ConvergenceWarning) for one in heard)
+    assert bool(heard) is (model.record_.stopped == "non_finite") is ("weight_decay" in wild)
+    assert (load(model.save(tmp_path / "m.ganglion")).predict(X) == model.predict(X)).all()
+
+
+@pytest.mark.parametrize("table", [pd.DataFrame, lambda X: as_frame(pd.DataFrame(X))])
+def test_numbers_that_pass_through_keep_their_names(table, tmp_path):
+    X, y = classes(60, share=0.5)
+    named = table(pd.DataFrame(X, columns=list("abc")))
+    model = MLPClassifier(preprocess="none", **SMALL).fit(named, y)
+    assert list(model.feature_names_in_) == ["a", "b", "c"]
+    assert (load(model.save(tmp_path / "m.ganglion")).predict(named) == model.predict(named)).all()
+    with pytest.raises(DataError, match="preprocess='none' expects a table of finite numbers"):
+        model.fit(table(pd.DataFrame({"a": ["x"] * 60})), y)
+
+
+def test_half_precision_and_rms_norm_go_together_in_silence():
+    X, y = classes(60, share=0.5)
+    MLPClassifier(norm="rms", precision="bf16", **SMALL).fit(X, y)
+
+
+def test_smoothing_is_given_once():
+    with pytest.raises(ParameterError, match="smoothing is given twice"):
+        MLPClassifier(label_smoothing=0.1, loss="cross_entropy(smoothing=0.2)").fit(*classes())

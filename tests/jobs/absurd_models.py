@@ -37,6 +37,11 @@ NAMED: dict[str, list[Any]] = {
     "norm": ["batch", "layer", "instance", "group(1000000000)", "group(0)", "group(1)", "rms", "weight", "spectral"],
     "init": ["zero_residual", "lsuv", "sparse(1)", "orthogonal(1e308)", "normal(0)", "zeros"],
     "residual": [True, 1, "yes"], "dropout_kind": ["alpha", "spatial", 3], "drop_path": [0.5, 1.0, -1],
+    "optimizer": ["a" * 10**6, "sam(" * 1000, "sam(base='sam(base=1)')", "muon(rounds=1000000000)", "adam(amsgrad=7)"],
+    "schedule": ["step(0)", "warm_up(then='warm_up(2)')", "s" * 10**6], "average": ["ema(2)", "swa(start='x')"],
+    "loss": ["huber", "focal(1e999)", "quantile(nan)", "binary_cross_entropy", "hinge", "gaussian_nll(9)"],
+    "interactions": ["products(0)", "chosen('x * x')", "squares", None],
+    "select": ["l1(0)", "l1(penalty=0)", "q" * 10**6],
     "noise": [1e308, -1, float("nan")], "max_norm": [1e-300, 0, float("inf")], "activity": [1e308, -1],
 }  # fmt: skip
 ESTIMATORS = [

@@ -204,6 +204,18 @@ def checkpoint_of(settings: Any, train: Part, held: Part, plan: Plan, seed: int)
     )
 
 
+def or_back_to(start: dict[str, Tensor], model: nn.Module, run: Run) -> None:
+    """Undo a run whose very last step, which no loss has judged, led to numbers that are not finite."""
+    if all(bool(torch.isfinite(v.float()).all()) for v in model.state_dict().values()):  # as they will answer
+        return
+    model.load_state_dict(start)
+    run.stopped = "non_finite"
+    run.non_finite = run.non_finite or {
+        "epoch": run.epoch, "step": run.step, "phase": "train", "layer": "all", "quantity": "weight",
+        "cause": "the weights overflow",
+    }  # fmt: skip
+
+
 def tell(run: Run) -> None:
     """Warn where training did not end as planned."""
     if run.stopped == "non_finite" and run.non_finite is not None:

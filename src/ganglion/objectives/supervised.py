@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ganglion.base.errors import ParameterError
+from ganglion.base.fields import LARGEST
 from ganglion.nn.activity import activations_of, hidden_values, mean_size
 from ganglion.nn.max_norm import bound_rows_, incoming_weights
 from ganglion.objectives.base import Batch, Objective, Step, has_batch_norm, soft_threshold_
@@ -66,7 +67,7 @@ class Supervised(Objective):
     def after_update(self, phase: str, lr: float) -> None:
         """The proximal step of the l1 penalty, and the bound on the weights' length."""
         if self.l1:
-            soft_threshold_([p for p in self.net.parameters() if p.dim() > 1], lr * self.l1)
+            soft_threshold_([p for p in self.net.parameters() if p.dim() > 1], min(lr * self.l1, LARGEST))
         if self.max_norm:
             bound_rows_(incoming_weights(self.net), self.max_norm)
 
