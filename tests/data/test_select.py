@@ -110,3 +110,12 @@ def test_what_an_interaction_is_made_of_is_used():
     assert pre.names_out_ == ["x0 * x2"]
     assert pre.unused_ == ["x1"]
     assert pre.n_features_in_ == 3
+
+
+def test_permutation_has_nothing_to_say_where_no_held_class_was_met():
+    rng = np.random.default_rng(0)
+    y = np.arange(7) % 5  # two rows are held, and with so many classes none of theirs may be among the others
+    for seed in range(20):
+        goal = Goal.of(np.random.default_rng(seed).permutation(y), 7)
+        kept = select_columns("permutation(2)", Sample(rng.normal(size=(7, 4)), np.ones(7), goal, 4))
+        assert 1 <= len(kept) <= 2

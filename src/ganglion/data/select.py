@@ -219,14 +219,14 @@ def _shuffled(sample: Sample, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     order = permutation(0, len(y))
     held, rest = np.split(order, [max(1, round(HELD * len(y)))])
     nothing = np.zeros(sample.matrix.shape[1])
+    if classes:  # the trees can only be asked for classes that they have met
+        held = held[np.isin(y[held], y[rest])]
     if min(len(rest), len(held)) < 2 or (classes and len(np.unique(y[rest])) < 2):
         return nothing, nothing
     few = [j for j in range(sample.n_real, len(nothing)) if sample.matrix[:, j].max() < MOST_LEVELS]
     kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
     trees = kind(max_iter=TREES, early_stopping=False, categorical_features=few or None, random_state=0)
     trees.fit(sample.matrix[rest], y[rest], sample_weight=sample.counts[rest])
-    if classes:
-        held = held[np.isin(y[held], trees.classes_)]
     found = permutation_importance(
         trees, sample.matrix[held], y[held], scoring=_log_loss if classes else "r2", n_repeats=REPEATS,
         random_state=0, sample_weight=sample.counts[held],
