@@ -122,7 +122,7 @@ def test_inputs_that_keep_moving(change, shift, train, fires):
         assert found.where == "layer2"
 
 
-@pytest.mark.parametrize(("answering", "fires"), [(0.4, False), (1.4, True)])
+@pytest.mark.parametrize(("answering", "fires"), [(0.3, False), (0.4, True)])
 def test_statistics_that_lag_behind(change, answering, fires):
     record = change()
     record.scores["train"]["loss"] = answering

@@ -13,6 +13,7 @@ ERRORS = 2.0
 # Three tenths of the score are lost between training and held-out rows.
 WIDE_GAP = 0.3
 UNGUARDED_GAP = 0.25  # where neither the best epoch was kept nor an early stop in force
+GUARDED_GAP = 0.4  # where both were
 # So far below a simple model on the same rows, the fit itself does harm ...
 BEATEN = 0.2
 # ... if it fits the training rows at least as well as that model does others.
@@ -96,8 +97,9 @@ def _gap(view: View, regret: float) -> dict[str, float]:
     beaten = best is not None and train >= best - BESIDE and best - validation >= max(BEATEN, 3 * noise)
     if best is not None:
         found["best_baseline"] = best
-    unguarded = view.record.best_epoch is None and not in_time(view)
-    wide = gap >= max(UNGUARDED_GAP if unguarded else WIDE_GAP, 3 * noise)
+    kept_best = view.record.best_epoch is not None
+    much = WIDE_GAP if kept_best != in_time(view) else GUARDED_GAP if kept_best else UNGUARDED_GAP
+    wide = gap >= max(much, 3 * noise)
     harmful = beaten or regret >= REGRET or wide
     return found | {"kept_loss_over_best": regret, "harmful": float(harmful)}
 
@@ -142,7 +144,7 @@ def _regularise(view: View, regret: float) -> Remedy:
 
 def underfitting(view: View) -> Finding | None:
     """Even the rows trained on are fitted worse than a baseline does held-out ones."""
-    train, best = view.score("train"), view.best_baseline
+    train, best = view.score("train"), view.best_possible
     if train is None or best is None:
         return None
     share = MISSING if view.fall(0.25) < FALLING else MISSING_FALLING

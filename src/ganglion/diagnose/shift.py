@@ -1,7 +1,7 @@
 """A rule about what layers see: statistics that keep moving, or that differ between training and answering."""
 
 import math
-from statistics import median_low
+from statistics import median_high
 
 from ganglion.diagnose.finding import Finding, Remedy
 from ganglion.diagnose.view import View, number
@@ -11,7 +11,7 @@ from ganglion.diagnose.view import View, number
 SHIFT = 3.5
 # The mean loss of the epoch that was kept against the same rows answered in evaluation mode: sound runs stay below
 # 1.5, since weights improve within an epoch and dropout only makes training harder.
-APART = 3.0
+APART = 2.0
 WORSE = 0.25  # ... in units of a guess's loss, so that two losses near 0 do not count
 # Without that loss: so many more wrong answers than the loss in training mode allows.
 WRONG = 0.3
@@ -34,7 +34,7 @@ def _drifting(view: View) -> Finding | None:
         for row in rows:
             if (shift := number(row.get("input_shift"))) is not None:
                 by_layer.setdefault(str(row.get("layer", "")), []).append(shift)
-    shifts = {k: median_low(v) for k, v in by_layer.items() if len(v) >= LOOKS}
+    shifts = {k: median_high(v) for k, v in by_layer.items() if len(v) >= LOOKS}
     layer = max(shifts, key=shifts.__getitem__, default="")
     if not layer or shifts[layer] < SHIFT:
         return None

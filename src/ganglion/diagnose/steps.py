@@ -14,6 +14,8 @@ HUGE_STEP = 0.5
 LARGE_STEP = 0.15
 # Weights that double within a few hundred steps (see view.FEW_STEPS) were thrown, not trained.
 GROWTH = 2.0
+# Gradients that grew so much before an overflow were driven by the steps.
+RUNAWAY = 5.0
 # Ten times the loss of a prediction that does not look at the inputs: thrown off, not learning.
 OVERSHOOT = 10.0
 # The rises of the loss add up to half of its whole range.
@@ -39,6 +41,8 @@ def lr_too_high(view: View) -> Finding | None:
     signs = harm(view)
     if growth >= GROWTH and signs:
         signs["weight_growth"] = growth
+    elif "diverged" in signs and view.gradient_growth >= RUNAWAY:
+        signs["gradient_growth"] = view.gradient_growth
     elif largest < (LARGE_STEP if signs else HUGE_STEP) and (view.update_ratios or not _diverged(view)):
         return None
     # what was measured while the weights flew apart says little of how much less is right
@@ -54,6 +58,8 @@ def lr_too_high(view: View) -> Finding | None:
             f"Single steps change a layer by {largest:.0%} of its size (about 0.5 % is usual): each forgets "
             "what the ones before it learned."
             if largest >= LARGE_STEP
+            else "Gradients grew from step to step until nothing was finite: each step overshot further."
+            if "gradient_growth" in signs
             else f"Within a few steps the weights grew {growth:.1f}-fold: steps are far too large."
             if growth >= GROWTH
             else "The loss jumps up and down or grows instead of falling."
