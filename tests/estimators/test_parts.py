@@ -261,3 +261,10 @@ def test_arrays_that_no_network_has_are_refused(arrays, tmp_path):
     path = MLPClassifier(**SMALL | {"norm": "batch"}).fit(X, Y).save(tmp_path / "m.ganglion")
     with pytest.raises(ModelFileError):
         load(changed(path, arrays=arrays))
+
+
+@pytest.mark.parametrize("sizes", [(10**9,), (200_000, 200_000)])
+def test_a_network_that_no_memory_holds_is_refused_at_once(sizes):
+    X, y = np.random.default_rng(0).normal(size=(60, 4)), np.arange(60) % 2
+    with pytest.raises(ParameterError, match=r"GiB while it trains .* take smaller hidden_layer_sizes"):
+        MLPClassifier(hidden_layer_sizes=sizes).fit(X, y)

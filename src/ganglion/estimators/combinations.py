@@ -1,6 +1,9 @@
 """Parts that do not go well together: a word about poor pairs, and a stop for those that undo each other."""
 
+import itertools
+import os
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 from ganglion.base.errors import ParameterError
@@ -37,6 +40,23 @@ def judge(settings: Any) -> None:
         _warn(
             f"dropout_kind='alpha' gives dropped units selu's lowest value, which for {activation} is just noise; take "
             "activation='selu' or dropout_kind='units'."
+        )
+
+
+def check_size(widths: Sequence[int]) -> None:
+    """Refuse a dense network that this machine's memory cannot hold while it trains.
+
+    Weights, gradients and an optimiser's two moments take 16 bytes a weight. Raises ``ParameterError``.
+    """
+    weights = sum(a * b for a, b in itertools.pairwise(widths))
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):  # a system that does not tell
+        return
+    if 16 * weights > memory:
+        raise ParameterError(
+            f"a network of {weights:.3g} weights needs about {16 * weights / 2**30:,.0f} GiB while it trains and this "
+            f"machine has {memory / 2**30:,.0f}; take smaller hidden_layer_sizes."
         )
 
 

@@ -24,7 +24,7 @@ from ganglion.diagnose import diagnose
 from ganglion.diagnose.doubt import confident_errors
 from ganglion.diagnose.yardstick import yardsticks
 from ganglion.estimators.base import Estimator, plain
-from ganglion.estimators.combinations import judge
+from ganglion.estimators.combinations import check_size, judge
 from ganglion.estimators.fields import NetworkFields, TableFields, TrainingFields
 from ganglion.estimators.learned import check_shapes
 from ganglion.estimators.modules import build_module, tried
@@ -225,6 +225,7 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
             return tried(build_module(self.module, matrix.shape[1], len(start)), matrix[:2], len(start))
         bins = 0 if self.preprocessor_ is None else self.bins  # "none" means: the numbers as they are
         edges = bin_edges(matrix[:, :n_real], weight, bins)
+        check_size([matrix.shape[1] + sum(len(e) for e in edges), *self._widths(), len(start)])
         net = MLP(
             n_real, cardinalities, self._widths(), len(start), output_bias=start, edges=edges, **self._shape()
         )
