@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from ganglion.base.errors import GanglionError, ParameterError
 from ganglion.base.record import TrainingRecord
 from ganglion.data.batches import ResidentBatches
+from ganglion.estimators.mlp import MLPClassifier
 from ganglion.objectives.losses import loss_named
 from ganglion.objectives.supervised import Supervised
 from ganglion.train.loop import fit
@@ -294,3 +295,18 @@ def test_unknown_level():
 def test_damaged_probes_are_refused(row):
     with pytest.raises(GanglionError, match="probes"):
         TrainingRecord.from_dict({"probes": [row]})
+
+
+def test_layers_stand_in_the_order_in_which_they_are_called():
+    class HeadFirst(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head, self.body = nn.Linear(8, 2), nn.Linear(4, 8)
+
+        def forward(self, x):
+            return self.head(torch.relu(self.body(x)))
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 4)).astype(np.float32)
+    net = MLPClassifier(module=lambda n, k: HeadFirst(), preprocess="none", max_epochs=1).fit(X, X[:, 0] > 0)
+    assert {row["layer"]: row["index"] for row in net.record_.layers} == {"body": 0, "head": 1}

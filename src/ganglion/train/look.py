@@ -109,10 +109,11 @@ def look(
 
     def enter(name: str) -> Any:
         def hook(module: nn.Module, inputs: Any) -> None:
+            rows.setdefault(name, {})  # in the order of the calls
             if inputs and isinstance(inputs[0], Tensor) and inputs[0].is_floating_point():
                 spreads[name] = Spread.of(units_of(inputs[0].float(), module))
                 mean, std = spreads[name].overall()
-                rows.setdefault(name, {}).update(input_mean=mean, input_std=std)
+                rows[name].update(input_mean=mean, input_std=std)
 
         return hook
 
@@ -149,7 +150,11 @@ def look(
 def answering(module: nn.Module) -> Iterator[None]:
     """Evaluation mode inside the block, and after it each part in the mode it had."""
     training = [m for m in module.modules() if m.training]
-    module.eval()
+    if all(type(m).train is nn.Module.train for m in training):
+        for m in training:
+            m.training = False
+    else:  # a module of the user's own does more than note its mode
+        module.eval()
     try:
         yield
     finally:

@@ -62,10 +62,11 @@ class LayerWatch(Hook):
         if self._probe is None:
             self._probe = probe_rows(run)
         seen, spread = self._look(run)
-        old, new = norms(self._before), norms(self._matrices)
-        torch._foreach_sub_(self._before, [p.detach() for p in self._matrices])
-        moved, at = norms(self._before), 0
-        for index, (name, m) in enumerate(self.layers.items()):
+        now, n = [p.detach() for p in self._matrices], len(self._matrices)
+        sizes = norms([*self._before, *now, *torch._foreach_sub(self._before, now)])
+        old, new, moved, at = sizes[:n], sizes[n : 2 * n], sizes[2 * n :], 0
+        called = {name: place for place, name in enumerate(seen)}  # a head may be made before what feeds it
+        for made, (name, m) in enumerate(self.layers.items()):
             part = slice(at, at := at + len(matrices_of(m)))
             size = together(old[part])
             row = {
@@ -73,7 +74,7 @@ class LayerWatch(Hook):
                 "epoch": run.epoch + 1,
                 "layer": name,
                 "kind": type(m).__name__,
-                "index": index,
+                "index": called.get(name, len(called) + made),
                 "weight_norm": together(new[part]),
                 "grad_norm": together(self._grads[part]),
                 "update_ratio": together(moved[part]) / size if size else 0.0,
