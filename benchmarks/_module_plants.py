@@ -12,7 +12,7 @@ from sklearn.metrics import balanced_accuracy_score, r2_score
 
 from ganglion.estimators.mlp import MLPClassifier, MLPRegressor
 
-PARTS = ("tuning", "reporting", "third", "fourth", "fifth")
+PARTS = ("tuning", "reporting", "third", "fourth", "fifth", "sixth")
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """A rule about conditioning: what tells the target lies in directions that are far weaker than others."""
 
+from ganglion.base.named import name_in
 from ganglion.diagnose.finding import Finding, Remedy
 from ganglion.diagnose.view import View, number, numbers
 
@@ -9,6 +10,7 @@ CONDITION = 300.0
 ONE_DIRECTION = 0.99
 # At 2 gradient descent becomes unstable: near it, the rate cannot be raised.
 AT_THE_EDGE = 1.5
+PLAIN = ("sgd", "momentum", "nesterov")
 
 
 def ill_conditioned(view: View) -> Finding | None:
@@ -17,7 +19,8 @@ def ill_conditioned(view: View) -> Finding | None:
     condition, largest = number(known.get("condition")), number(known.get("largest_share"))
     by_inputs = (condition or 0.0) >= CONDITION or (largest or 0.0) >= ONE_DIRECTION
     edge = max(numbers([p for p in view.probes if p.get("kind") == "curvature"], "lr_top"), default=0.0)
-    by_edge = edge >= AT_THE_EDGE and "sgd" in str(view.settings.get("optimizer")) and view.crawling
+    plain = descends_plainly(str(view.settings.get("optimizer")))
+    by_edge = edge >= AT_THE_EDGE and plain and view.crawling
     # a linear model without a brake gets to the weak directions at once
     linear = number(known.get("score")) if view.score_key == "score" else None
     if not (by_inputs or by_edge) or not (view.unfinished or view.falls_short_of(linear)):
@@ -29,7 +32,6 @@ def ill_conditioned(view: View) -> Finding | None:
         "lr_times_curvature": edge or None,
         "linear_score": linear,
     }
-    adaptive = str(view.settings.get("optimizer")) not in ("sgd", "nesterov")
     return Finding(
         "ill_conditioned",
         "warning",
@@ -49,7 +51,7 @@ def ill_conditioned(view: View) -> Finding | None:
         ),
         remedy=(
             Remedy("change_optimizer", "adamw", "Take an optimiser that scales each direction (AdamW).")
-            if not adaptive
+            if plain
             else Remedy(
                 "normalise",
                 "batch",
@@ -58,3 +60,13 @@ def ill_conditioned(view: View) -> Finding | None:
         ),
         lab="conditioning",
     )
+
+
+def descends_plainly(optimizer: str) -> bool:
+    """Whether all directions get one step size, also inside a wrapper: SAM stands around SGD unless it says otherwise.
+
+    >>> [descends_plainly(name) for name in ("momentum", "sgd(nesterov=True)", "sam", "sam+adamw", "adamw")]
+    [True, True, True, False, False]
+    """
+    base = name_in(optimizer).split("+")[-1]
+    return base in PLAIN or (base == "sam" and "base" not in optimizer)
