@@ -154,7 +154,10 @@ def test_sam_steps_by_the_clipped_gradient():
         ({"optimizer": "adam(beta2=1)"}, "adam: beta2 must be a number at least 0 and below 1, got 1"),
         ({"optimizer": "adamw(amsgrad=True)"}, "takes"),
         ({"optimizer": "lookahead(k=2.5)"}, "lookahead: k must be a whole number at least 1, got 2.5"),
-        ({"optimizer": "muon(rounds=0)"}, "muon: rounds must be a whole number at least 1 and at most 1000, got 0"),
+        (
+            {"optimizer": "muon(rounds=0)"},
+            "muon: rounds must be a whole number at least 1 and at most 1000, got 0",
+        ),
         ({"clip_norm": 1.0, "scale_norm": 1.0}, "give one of the two"),
         ({"average": "mean"}, "average 'mean' is not known"),
     ],
