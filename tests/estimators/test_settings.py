@@ -345,3 +345,10 @@ def test_half_precision_and_rms_norm_go_together_in_silence():
 def test_smoothing_is_given_once():
     with pytest.raises(ParameterError, match="smoothing is given twice"):
         MLPClassifier(label_smoothing=0.1, loss="cross_entropy(smoothing=0.2)").fit(*classes())
+
+
+def test_a_cell_of_a_megabyte_is_not_repeated_whole():
+    X = pd.DataFrame({"a": ["x" * 10**6] * 30, "b": range(30)})
+    with pytest.raises(DataError) as caught:
+        MLPClassifier(preprocess="none").fit(X, [0, 1] * 15)
+    assert len(str(caught.value)) < 500

@@ -13,7 +13,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ganglion.base.errors import DataError, ParameterError
+from ganglion.base.errors import MOST_LETTERS, DataError, ParameterError
 from ganglion.base.fields import fields_of
 from ganglion.data.columns import Frame, as_frame
 from ganglion.data.preprocess import TablePreprocessor
@@ -52,7 +52,7 @@ def read_rows(estimator: Any, X: Any, *, reset: bool) -> Any:
         return validate_data(estimator, X, reset=reset, dtype=np.float64, ensure_all_finite=allow)
     except (ValueError, np.exceptions.DTypePromotionError) as error:
         if estimator.preprocess == "none":
-            reason = str(error).split("\n")[0]
+            reason = str(error).split("\n")[0][:MOST_LETTERS]  # it may quote a cell of a megabyte
             raise DataError(
                 f"preprocess='none' expects a table of finite numbers ({reason}); set preprocess='auto'."
             ) from error
