@@ -75,6 +75,7 @@ def landscape(
     directions: str = "filter",
     path: Sequence[Weights] = (),
     seed: int = 0,
+    curvature: bool = True,
 ) -> Landscape:
     """The loss on a line or a plane through a network's weights, in evaluation mode.
 
@@ -93,6 +94,7 @@ def landscape(
         span: the axes reach from -span to span.
         path: weights on the way (name -> tensor), as ``train.path.WeightPath`` keeps them.
         seed: of random directions.
+        curvature: also read slope and Hessian in the middle, which costs some twenty gradients.
 
     Raises ``ParameterError``.
 
@@ -112,8 +114,8 @@ def landscape(
         if path:
             found.path, found.explained = project(module, path, ways)
             found.path_loss = [loss_of(module, x, cost, weights) for weights in path]
-        for name, value in at_centre(module, x, cost).items():
-            setattr(found, name, value)
+        if curvature:
+            vars(found).update(at_centre(module, x, cost))
     return found
 
 

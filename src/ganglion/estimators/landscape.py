@@ -27,6 +27,7 @@ def landscape(
     directions: str = "filter",
     path: Sequence[dict[str, torch.Tensor]] = (),
     seed: int = 0,
+    curvature: bool = True,
 ) -> Landscape:
     """The loss on a line or a plane through a network's weights; nothing of the network changes.
 
@@ -39,7 +40,7 @@ def landscape(
         y: the truth.
         loss: for a module, a name in ``objectives.losses`` or a function ``(output, y)`` of one number or one per
             row. An estimator has its own.
-        dims, size, span, directions, path, seed: as there.
+        dims, size, span, directions, path, seed, curvature: as there.
 
     Raises ``ParameterError`` or ``DataError``.
 
@@ -68,7 +69,16 @@ def landscape(
             "MLPClassifier or MLPRegressor, or give the module."
         )
     return slice_of(
-        module, inputs, cost, dims=dims, size=size, span=span, directions=directions, path=path, seed=seed
+        module,
+        inputs,
+        cost,
+        dims=dims,
+        size=size,
+        span=span,
+        directions=directions,
+        path=path,
+        seed=seed,
+        curvature=curvature,
     )
 
 
