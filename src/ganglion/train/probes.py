@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ganglion.train.run import Run
 
 FIRST = 16  # the update before which a reading is taken in any case
-SHARE = 0.08  # of the steps: what further readings may cost
+SHARE = 0.06  # of the steps: what further readings may cost
 ROWS = (64, 256)  # examples of a reading: the batch size within these bounds
 PRODUCTS = 10  # of the Hessian with a vector, for a reading of curvature
 LINE = (-1.0, 0.0, 0.5, 1.0, 2.0, 4.0)  # where the loss is taken, in steps: 0 is before it, 1 after it
