@@ -44,19 +44,14 @@ def any_rows(
 ) -> Iterator[Output]:
     """For every a a function of b, for a module of any kind, through a copy that takes on the weights."""
     twin, given = copy.deepcopy(module), x if isinstance(x, tuple) else (x,)
-    names = [k for k, _ in module.named_parameters()]
-    centre, out = (
-        torch.cat([w[k].reshape(-1) for k in names]) for w in (dict(module.named_parameters()), second)
-    )
-    held, at_place = centre.clone(), 0
-    for p in twin.parameters():  # views of one buffer: a point is one sum
-        p.data = held[at_place : at_place + p.numel()].view(p.shape)
-        at_place += p.numel()
+    names, centre = zip(*((k, p.detach()) for k, p in module.named_parameters()))
+    places, outward = [p.detach() for p in twin.parameters()], [second[k] for k in names]
     for a in at.tolist():
-        base = centre if first is None else centre + a * torch.cat([first[k].reshape(-1) for k in names])
+        base = centre if first is None else torch._foreach_add(centre, [first[k] for k in names], alpha=a)
 
-        def output(b: float, base: Tensor = base) -> Any:
-            torch.add(base, out, alpha=b, out=held)
+        def output(b: float, base: Any = base) -> Any:
+            for place, start, way in zip(places, base, outward):
+                torch.add(start, way, alpha=b, out=place)  # half of the time of a sum and a copy
             return twin(*given)
 
         yield output

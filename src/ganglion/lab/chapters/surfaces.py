@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from ganglion.lab.experiment import Check, Setting, Shown, experiment
 from ganglion.lab.tools import dense, digits, train
+from ganglion.optim.curvature import hessian_product, start_vector, top_eigenvalues
 from ganglion.plot.style import BLUE, GREEN, GREY, ORANGE, note, quiet
 
 
@@ -160,7 +161,7 @@ def xor_losses(width: int, starts: int, seed: int, steps: int) -> np.ndarray:
     topic="optimisation",
     claim="Full-batch descent goes to ever flatter regions.",
     method="A tanh network of two hidden layers on 100 digits under full-batch descent at two step sizes: "
-    "the largest eigenvalue of the Hessian during training, by power iteration, against 2 / step size.",
+    "the largest eigenvalue of the Hessian during training, by Lanczos, against 2 / step size.",
     verdict="does not hold",
     reading="Sharpness grows until it stands at about 2 / step size, the limit of stability, and hovers "
     "there: the step size decides how sharp a region may be.",
@@ -206,27 +207,16 @@ def sharpness_course(lr: float, seed: int, steps: int) -> list[float]:
     net = dense([64, 20, 20, 10], nn.Tanh)
     goal = F.one_hot(y, 10).float()
     course: list[float] = []
+    params = list(net.parameters())
+    start = start_vector(params[0], sum(p.numel() for p in params))
 
     def loss(out: Tensor, _: Tensor) -> Tensor:
         return (out - goal).square().sum(1).mean()
 
     def watch(step: int, _: float) -> None:
         if step % 50 == 0:
-            course.append(top_eigenvalue(loss(net(X), y), list(net.parameters())))
+            product = hessian_product(lambda: loss(net(X), y), params)
+            course.append(float(top_eigenvalues(product, start)[0]))
 
     train(net, torch.optim.SGD(net.parameters(), lr=lr), X, y, steps=steps, loss=loss, watch=watch)
     return course
-
-
-def top_eigenvalue(loss: Tensor, parameters: list[Tensor], turns: int = 25) -> float:
-    """The largest eigenvalue of a loss's Hessian by power iteration on Hessian-vector products."""
-    slopes = torch.autograd.grad(loss, parameters, create_graph=True)
-    v = [torch.randn_like(p) for p in parameters]
-    value = 0.0
-    for _ in range(turns):
-        norm = torch.sqrt(sum((x * x).sum() for x in v))  # type: ignore[arg-type]
-        v = [x / norm for x in v]
-        Hv = torch.autograd.grad(sum((s * x).sum() for s, x in zip(slopes, v)), parameters, retain_graph=True)  # type: ignore[arg-type]
-        value = float(sum((h * x).sum() for h, x in zip(Hv, v)))
-        v = [h.detach() for h in Hv]
-    return value
