@@ -1,26 +1,23 @@
 """Multilayer perceptrons for tables: classes or numbers from raw rows."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import torch
-from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.base import RegressorMixin
 from sklearn.utils.validation import column_or_1d
 from torch import Tensor
 
 from ganglion.base.errors import DataError, ParameterError
-from ganglion.base.fields import AtLeast, Between, Known
-from ganglion.base.named import name_in
+from ganglion.base.fields import Known
+from ganglion.estimators.classes import ClassTarget
 from ganglion.estimators.network import DenseNetwork
-from ganglion.estimators.table import read_labels
 from ganglion.estimators.training import Part, weighted_mean
 from ganglion.metrics.tasks import fit_scores
-from ganglion.objectives.losses import CLASS_LOSSES, VALUE_LOSSES, Loss, loss_named
-
-SMOOTHED = ("cross_entropy", "binary_cross_entropy")
+from ganglion.objectives.losses import VALUE_LOSSES, Loss, loss_named
 
 
-class MLPClassifier(ClassifierMixin, DenseNetwork):
+class MLPClassifier(ClassTarget, DenseNetwork):
     """A multilayer perceptron that predicts classes, trained on raw tables.
 
     ``p(y | x) = softmax(W_L f(... f(W_1 x + b_1)) + b_L)``, cross-entropy loss, AdamW; see the family's page
@@ -33,124 +30,6 @@ class MLPClassifier(ClassifierMixin, DenseNetwork):
     >>> float(MLPClassifier(hidden_layer_sizes=(16,), max_epochs=60).fit(X, y).score(X, y))
     1.0
     """
-
-    class_weight: Annotated[
-        dict[Any, float] | Literal["balanced"] | None,
-        AtLeast(0),
-        "weight of each class; balanced = inverse to its frequency",
-    ] = None
-    loss: Annotated[str, Known("loss", lambda: list(CLASS_LOSSES), loss_named), "what an error costs"] = (
-        "cross_entropy"
-    )
-    label_smoothing: Annotated[
-        float, Between(0, 1, open_high=True), "share of the target spread over all classes"
-    ] = 0.0
-
-    def _check(self) -> None:
-        super()._check()
-        if self.label_smoothing and name_in(self.loss) not in SMOOTHED:
-            raise ParameterError(
-                f"label_smoothing is expected with loss={' or '.join(map(repr, SMOOTHED))}, got "
-                f"loss={self.loss!r}; leave label_smoothing at 0."
-            )
-        if self.label_smoothing and "(" in self.loss:
-            raise ParameterError(
-                f"smoothing is given twice, by label_smoothing={self.label_smoothing:g} and by loss={self.loss!r}; "
-                "leave label_smoothing at 0."
-            )
-
-    def _read_target(self, y: Any, weight: np.ndarray, *, classes: Any, keep: bool) -> np.ndarray:
-        y = read_labels(y)
-        if keep:
-            known = self.classes_
-            if classes is not None and not np.array_equal(np.unique(np.asarray(classes)), known):
-                raise DataError(
-                    f"`classes=` must stay the same between calls, got {list(classes)} after {known.tolist()}."
-                )
-        elif classes is not None:
-            known = np.unique(np.asarray(classes))
-        else:
-            known = np.unique(y)
-        if len(known) < 2:
-            raise DataError(
-                f"y holds one class ({known.tolist()[0]!r}), at least two classes are expected; check the target."
-            )
-        if not keep and len(np.unique(y[: len(weight)][weight[: len(y)] > 0])) < 2 and classes is None:
-            raise DataError("the rows with weight above 0 hold one class, at least two classes are expected.")
-        codes = np.searchsorted(known, y).clip(max=len(known) - 1)
-        strange = known[codes] != y
-        if np.any(strange):
-            raise DataError(
-                f"`classes=` must hold every label of y and stay the same between calls, got the unknown label "
-                f"{y[strange].tolist()[0]!r}; known are {known.tolist()}."
-            )
-        self._loss(smooth=False).units(len(known))  # refuses classes that the loss cannot tell apart
-        self.classes_ = known
-        return codes.astype(np.int64)
-
-    def _class_weighted(self, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        if self.class_weight is None:
-            return weight
-        k = len(self.classes_)
-        if self.class_weight == "balanced":
-            mass = np.bincount(codes, weights=weight, minlength=k)
-            factors = np.divide(weight.sum(), k * mass, out=np.zeros(k), where=mass > 0)
-        else:
-            strange = [c for c in self.class_weight if c not in self.classes_]
-            if strange:
-                raise DataError(
-                    f"class_weight names {strange[0]!r}, which is no class of y ({self.classes_.tolist()})."
-                )
-            factors = np.array([float(self.class_weight.get(c, 1.0)) for c in self.classes_.tolist()])
-        return weight * factors[codes]
-
-    def _learn_target(self, y: np.ndarray, weight: np.ndarray) -> None:
-        self.n_outputs_ = len(self.classes_)
-
-    def _goal(self, y: np.ndarray) -> np.ndarray:
-        return y
-
-    def _start(self, goal: np.ndarray, weight: np.ndarray) -> Tensor:
-        """Log-odds of the classes, so that training starts from their frequencies."""
-        mass = np.bincount(goal, weights=weight, minlength=len(self.classes_))
-        share = np.maximum(mass / mass.sum(), 1e-6)
-        logs = torch.as_tensor(np.log(share / share.mean()))
-        return logs if self._units() == len(logs) else logs[1:] - logs[:1]
-
-    def _loss(self, smooth: bool) -> Loss:
-        options = {"smoothing": float(self.label_smoothing)} if smooth and self.label_smoothing else {}
-        return loss_named(self.loss, **options)
-
-    def _score(self, output: Tensor, part: Part) -> float:
-        codes = self._loss(smooth=False).answer(output).argmax(1)
-        return weighted_mean((codes == part.y).to(output.dtype), part.weight)
-
-    def _task(self) -> str:
-        return "binary" if len(self.classes_) == 2 else "multiclass"
-
-    def _fit_scores(self, output: np.ndarray, goal: np.ndarray) -> dict[str, float]:
-        logits = self._loss(smooth=False).answer(torch.as_tensor(output)).numpy()
-        return fit_scores(goal, logits.argmax(1), classes=len(self.classes_))
-
-    def _logits(self, X: Any) -> Tensor:
-        return self._loss(smooth=False).answer(torch.as_tensor(self._outputs(X)))
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Logits or margins (n, classes); for two classes their difference (n,), above 0 for the second class."""
-        logits = self._logits(X).numpy()
-        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Class probabilities (n, classes), in the order of ``classes_``: the softmax of the outputs.
-
-        Of margins (``loss="hinge"``) that is a ranking with the right sum, and not how often a class comes true.
-        """
-        return torch.softmax(self._logits(X), 1).numpy()
-
-    def predict(self, X: Any) -> np.ndarray:
-        """The most probable class of each row (n,)."""
-        codes = self._logits(X).numpy().argmax(1)
-        return self.classes_[codes]
 
 
 class MLPRegressor(RegressorMixin, DenseNetwork):

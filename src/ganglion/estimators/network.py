@@ -1,6 +1,7 @@
 """Dense networks for tables: what classifier and regressor share, from raw rows to a trained module."""
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,21 +13,19 @@ from torch import Tensor, nn
 
 from ganglion.base.device import pick_device
 from ganglion.base.errors import DataError, ParameterError
-from ganglion.base.fields import fields_of
 from ganglion.base.named import name_in
-from ganglion.base.record import TrainingRecord
 from ganglion.base.seeds import seed_from, seeded
 from ganglion.data.bins import bin_edges
 from ganglion.data.columns import Frame
 from ganglion.data.facts import table_facts
 from ganglion.data.split import plain_split, stratified_split
-from ganglion.diagnose import diagnose
 from ganglion.diagnose.doubt import confident_errors
 from ganglion.diagnose.yardstick import yardsticks
-from ganglion.estimators.base import Estimator, plain
+from ganglion.estimators.base import plain
 from ganglion.estimators.combinations import check_size, judge
-from ganglion.estimators.fields import NetworkFields, TableFields, TrainingFields
+from ganglion.estimators.fields import NetworkFields, TableFields
 from ganglion.estimators.learned import check_shapes
+from ganglion.estimators.learner import Learner
 from ganglion.estimators.modules import build_module, tried
 from ganglion.estimators.table import TableMixin, read_rows, read_weight, take
 from ganglion.estimators.training import (
@@ -35,16 +34,13 @@ from ganglion.estimators.training import (
     SetUp,
     answers,
     online_settings,
-    or_back_to,
     precision_of,
-    tell,
     weighted_mean,
 )
 from ganglion.models.mlp import MLP
 from ganglion.nn.activations import activation_named
 from ganglion.objectives.losses import Loss, loss_named
 from ganglion.train.find_lr import LrSearch, find_lr
-from ganglion.train.loop import fit
 from ganglion.train.plan import DOUBLE_ANSWER_BELOW_PARAMETERS, numpy_on_one_thread
 from ganglion.train.run import Run
 
@@ -53,7 +49,7 @@ LSUV_ROWS = 256  # training rows that init="lsuv" scales its layers on
 TRAIN_SCORE_ROWS = 20_000  # rows of the training part that its score is taken from
 
 
-class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estimator):
+class DenseNetwork(TableMixin, NetworkFields, TableFields, Learner):
     """What classifier and regressor share: from rows to a trained module, and from rows to its outputs."""
 
     _split_by: ClassVar[Any] = None  # (fraction, seed) -> rows to train on and rows kept aside, for one fit
@@ -135,15 +131,9 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
     ) -> "DenseNetwork":
         settings = settings or self
         made = self._prepare(rows, y, weight, seed, settings, again)
-        set_up = SetUp(settings, self.module_, self._loss(smooth=True), made.train, moments)
-        start = {k: v.detach().clone() for k, v in self.module_.state_dict().items()}
+        set_up = SetUp.of_rows(settings, self.module_, self._loss(smooth=True), made.train, moments)
         validate = (lambda: self._validation(made.held)) if len(made.held.x) else None
-        with set_up:
-            run = fit(
-                set_up.objective, set_up.batches, **set_up.arguments(made.train, made.held, validate, seed)
-            )
-        or_back_to(start, self.module_, run)
-        tell(run)
+        run = self._train(set_up, seed, made.contents(), validate)
         online = moments is not None or settings is not self
         self._moments = set_up.optimizer.state_dict()["state"] if online else None
         self._calls = self._calls if online else 0
@@ -189,7 +179,7 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         seed = seed_from(self.random_state)
         with seeded(seed), numpy_on_one_thread():
             made = copy_._prepare(rows, target, weight, seed, copy_, again=False)
-            set_up = SetUp(copy_, copy_.module_, copy_._loss(smooth=True), made.train)
+            set_up = SetUp.of_rows(copy_, copy_.module_, copy_._loss(smooth=True), made.train)
             with set_up:
                 return find_lr(set_up.objective, set_up.batches, set_up.optimizer, seed=seed, **search)
 
@@ -245,42 +235,22 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
 
     def _finish(self, run: Run, set_up: SetUp, made: "Prepared") -> None:
         """Leave what was learned: the module on the CPU, the record, the verdict."""
-        model = self.module_
-        n_parameters = sum(p.numel() for p in model.parameters())
         scores = {}
         for name, part in zip(("train", "validation"), (made.train, made.held)):
             if len(part.x):
                 some = slice(None) if name == "validation" else slice(TRAIN_SCORE_ROWS)
-                scores[name] = self._part_scores(model, part, some)
+                scores[name] = self._part_scores(self.module_, part, some)
         baselines, facts = self._yardsticks(made)
-        self.module_ = model.to(torch.device("cpu"), torch.float32).eval()
-        self.module_.zero_grad(set_to_none=True)
+        self._rest()
         self._bind_answers()
-        self.n_iter_ = max(1, run.epoch)
-        self.best_epoch_ = run.keep.best_epoch if run.keep else None
         sizes = {
             "n_rows": len(made.y),
             "n_train": len(made.train_rows),
             "n_validation": len(made.held_rows),
             "n_columns": self.n_features_in_,
-            "n_parameters": n_parameters,
         }
-        self.record_ = TrainingRecord(
-            task=self._task(),
-            settings={k: plain(getattr(self, k)) for k in fields_of(type(self))},
-            plan=set_up.plan.to_dict() | ({"resumed": run.resumed} if run.resumed else {}),
-            history=run.history,
-            layers=set_up.panel.layers,
-            probes=set_up.panel.probes,
-            data=self._facts(made) | facts | sizes,
-            scores=scores,
-            baselines=baselines,
-            non_finite=run.non_finite,
-            stopped=run.stopped or "epochs",
-            best_epoch=self.best_epoch_,
-            seconds=run.spent,  # of training alone, earlier parts of a resumed run included
-        )
-        self.diagnosis_ = diagnose(self.record_)
+        data = self._facts(made) | facts | sizes
+        self._record(run, set_up, data=data, scores=scores, baselines=baselines)
 
     def _facts(self, made: "Prepared") -> dict[str, Any]:
         """Facts of the training rows; codes of categories have no scale, so they are left out."""
@@ -335,10 +305,6 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
             copy.deepcopy(self.module_).double().requires_grad_(False) if small else self.module_
         )
 
-    def record_size(self) -> int:
-        """The number of parameters of the fitted module."""
-        return sum(p.numel() for p in self.module_.parameters())
-
     def _outputs(self, X: Any) -> np.ndarray:
         """Raw outputs (n, k) in double precision."""
         check_is_fitted(self, ["module_", "_answering"])
@@ -346,9 +312,6 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         model = self._answering
         dtype = next(model.parameters()).dtype
         return answers(model, torch.as_tensor(matrix, dtype=dtype)).double().numpy()
-
-    def _weights(self) -> dict[str, Any]:
-        return {k: v.detach().numpy() for k, v in self.module_.state_dict().items()}
 
     def _load_weights(self, weights: dict[str, np.ndarray]) -> None:
         """Only as much memory is taken as the file's own arrays justify: the shapes come from them."""
@@ -365,15 +328,6 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, TrainingFields, Estim
         self.module_ = module.eval()
         self._bind_answers()
 
-    def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
-        return {k: v for k, v in state.items() if k != "_answering"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if "module_" in state:
-            self._bind_answers()
-
 
 @dataclass
 class Prepared:
@@ -386,3 +340,8 @@ class Prepared:
     held_rows: np.ndarray
     train: Part
     held: Part
+
+    def contents(self) -> Iterator[tuple[str, bytes]]:
+        """What a checkpoint of a run on these rows is named by."""
+        yield from self.train.contents()
+        yield from self.held.contents()

@@ -5,6 +5,7 @@ import hashlib
 import json
 import platform
 import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from ganglion.base.errors import ParameterError
 from ganglion.base.fields import fields_of
 from ganglion.data.batches import ResidentBatches
 from ganglion.nn.quick import onednn_is_quicker
+from ganglion.objectives.base import Objective
 from ganglion.objectives.losses import Loss
 from ganglion.objectives.supervised import Supervised, SupervisedByHand, goes_by_hand
 from ganglion.optim.average import average_named
@@ -68,6 +70,11 @@ class Part:
         named = {"x": self.x, "y": self.y}
         return named if self.weight is None else named | {"weight": self.weight}
 
+    def contents(self) -> Iterator[tuple[str, bytes]]:
+        """The tensors as bytes, with names and shapes: what a checkpoint of a run on them is named by."""
+        for name, tensor in self.tensors().items():
+            yield f"{name} {tuple(tensor.shape)}", tensor.cpu().numpy().tobytes()
+
 
 def online_settings(estimator: Any) -> Any:
     """The estimator's settings for one pass over some more rows; raises ``ParameterError``."""
@@ -115,45 +122,56 @@ class SetUp:
 
     Arguments:
         settings: an object with the fields of ``TrainingFields``.
-        model: (n, features) -> (n, outputs), on the device of ``train`` and in its precision.
-        loss: what an example's error costs.
-        train: the rows to learn from.
-        state: optimiser state of an earlier ``partial_fit``.
+        objective: what is wanted of the model, which lies on the device.
+        optimizer: of the objective's parameters.
+        batches: see ``data.batches``.
+        plan: how the run computes.
+        flat: the buffer of all parameters, where there is one.
+
+    Raises ``ParameterError`` for batches of one example under batch normalisation.
     """
 
-    def __init__(self, settings: Any, model: nn.Module, loss: Loss, train: Part, state: Any = None) -> None:
+    def __init__(
+        self, settings: Any, objective: Objective, optimizer: Any, batches: Any, plan: Plan, flat: Any = None
+    ) -> None:
+        if objective.couples_batch and plan.batch_size == 1:
+            raise ParameterError(
+                "batch normalisation needs batch_size of at least 2, got 1; set batch_size=32."
+            )
+        self.settings, self.objective, self.optimizer = settings, objective, optimizer
+        self.batches, self.plan, self.flat = batches, plan, flat
+        self.panel = Panel(settings.watch)
+        self._threads = threads(plan.threads)
+
+    @classmethod
+    def of_rows(cls, settings: Any, model: nn.Module, loss: Loss, train: Part, state: Any = None) -> "SetUp":
+        """For rows that lie on the device: ``model`` (n, features) -> (n, outputs), by hand where that goes.
+
+        ``state`` is that of the optimiser after an earlier ``partial_fit``.
+        """
         # autocast and a penalty on activations need autograd, and adaptive clipping the layers apart
         plain = settings.precision != "bf16" and not settings.activity and settings.clip_adaptive is None
         by_hand = plain and goes_flat(settings.optimizer) and goes_by_hand(model, loss)
-        self.settings = settings
-        self.plan = make_plan(settings, model, len(train.x), train.x.shape[1], train.x.device, by_hand)
-        self.flat = Flat(model) if by_hand else None
-        rates = {k: getattr(settings, k) for k in ("lr", "weight_decay", "momentum")}
-        if self.flat is not None:
-            self.objective: Supervised = SupervisedByHand(
-                model, loss, settings.l1, settings.max_norm, flat=self.flat
-            )
-            self.optimizer: Any = make_flat(settings.optimizer, self.flat, **rates)
+        plan = make_plan(settings, model, len(train.x), train.x.shape[1], train.x.device, by_hand)
+        flat = Flat(model) if by_hand else None
+        if flat is not None:
+            objective: Supervised = SupervisedByHand(model, loss, settings.l1, settings.max_norm, flat=flat)
+            optimizer: Any = make_flat(settings.optimizer, flat, **rates_of(settings))
         else:
-            self.objective = Supervised(model, loss, settings.l1, settings.max_norm, settings.activity)
-            self.optimizer = make_optimizer(settings.optimizer, model, **rates)
-        if isinstance(self.optimizer, torch.optim.LBFGS) and self.plan.batch_size < len(train.x):
+            objective = Supervised(model, loss, settings.l1, settings.max_norm, settings.activity)
+            optimizer = make_optimizer(settings.optimizer, model, **rates_of(settings))
+        if isinstance(optimizer, torch.optim.LBFGS) and plan.batch_size < len(train.x):
             warnings.warn(
                 "lbfgs compares gradients from step to step, and mini-batches make each the gradient of another "
                 "function; set batch_size='full', or take 'adamw'.",
                 UserWarning,
-                stacklevel=4,
-            )
-        if self.objective.couples_batch and self.plan.batch_size == 1:
-            raise ParameterError(
-                "batch normalisation needs batch_size of at least 2, got 1; set batch_size=32."
+                stacklevel=5,
             )
         if state is not None:
-            self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
-        least = 2 if self.objective.couples_batch else 1  # a row alone has no spread to be normalised by
-        self.batches = ResidentBatches(train.tensors(), self.plan.batch_size, least=least)
-        self.panel = Panel(settings.watch)
-        self._threads = threads(self.plan.threads)
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+        least = 2 if objective.couples_batch else 1  # a row alone has no spread to be normalised by
+        batches = ResidentBatches(train.tensors(), plan.batch_size, least=least)
+        return cls(settings, objective, optimizer, batches, plan, flat)
 
     def __enter__(self) -> "SetUp":
         self._threads.__enter__()
@@ -164,8 +182,8 @@ class SetUp:
         if self.flat is not None:
             self.flat.release()
 
-    def arguments(self, train: Part, held: Part, validate: Any, seed: int) -> dict[str, Any]:
-        """What ``train.fit`` is called with besides objective and batches."""
+    def arguments(self, data: Iterable[tuple[str, bytes]], validate: Any, seed: int) -> dict[str, Any]:
+        """What ``train.fit`` is called with besides objective and batches; ``data`` names a checkpoint."""
         chosen = self.settings
         keep = Keep(patience=chosen.patience if chosen.early_stopping else None)
         return {
@@ -180,12 +198,19 @@ class SetUp:
             "validate": validate,
             "keep": keep if validate is not None else None,
             "time_limit": chosen.time_limit,
-            "checkpoint": checkpoint_of(chosen, train, held, self.plan, seed),
+            "checkpoint": checkpoint_of(chosen, data, self.plan, seed),
             "hooks": (*self.panel.hooks, *([Progress()] if chosen.verbose else [])),
         }
 
 
-def checkpoint_of(settings: Any, train: Part, held: Part, plan: Plan, seed: int) -> Checkpoint | None:
+def rates_of(settings: Any) -> dict[str, float]:
+    """What optimisers are made with."""
+    return {k: getattr(settings, k) for k in ("lr", "weight_decay", "momentum")}
+
+
+def checkpoint_of(
+    settings: Any, data: Iterable[tuple[str, bytes]], plan: Plan, seed: int
+) -> Checkpoint | None:
     """The checkpoint of a run, named by its data and by every setting that changes numbers."""
     if settings.resume and settings.random_state is None:
         raise ParameterError("resume=True needs the seed of the first run; give random_state a whole number.")
@@ -196,9 +221,8 @@ def checkpoint_of(settings: Any, train: Part, held: Part, plan: Plan, seed: int)
     silent = {"checkpoint", "resume", "verbose", "watch", "time_limit", "device", "module", "random_state"}
     chosen = [(k, str(getattr(settings, k))) for k in sorted(fields_of(type(settings))) if k not in silent]
     digest = hashlib.sha256(json.dumps([chosen, seed]).encode())
-    for part in (train, held):
-        for name, tensor in part.tensors().items():
-            digest.update(f"{name} {tuple(tensor.shape)}".encode() + tensor.cpu().numpy().tobytes())
+    for name, content in data:
+        digest.update(name.encode() + content)
     return Checkpoint(
         settings.checkpoint, resume=settings.resume, identity=digest.hexdigest(), plan=plan.to_dict()
     )
@@ -225,11 +249,11 @@ def tell(run: Run) -> None:
             f"{at['layer']} ({at['cause']}); the step was not applied and the last good weights are kept. "
             "A smaller lr or clip_norm=1 usually helps.",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     elif run.stopped == "interrupt":
         warnings.warn(
-            "training was interrupted; the best weights so far are kept.", UserWarning, stacklevel=4
+            "training was interrupted; the best weights so far are kept.", UserWarning, stacklevel=5
         )
 
 
