@@ -1,0 +1,5 @@
+"""Augmentation of picture batches on their device: parts by name, labels, boxes and masks moved along."""
+
+from ganglion.data.augment.pipeline import AUGMENTS, Augment, augment_named
+
+__all__ = ["AUGMENTS", "Augment", "augment_named"]
