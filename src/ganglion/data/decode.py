@@ -159,7 +159,10 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
             yield image
     except DataError:
         raise
-    except Image.DecompressionBombError:
+    except (
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ):  # a warning where warnings are errors
         raise DataError(_too_many_pixels(path)) from None
     except UnidentifiedImageError:
         raise DataError(
