@@ -15,7 +15,6 @@ from ganglion.diagnose.tracing.nest import every
 from ganglion.diagnose.tracing.receptive import receptive_fields
 from ganglion.diagnose.tracing.record import Layer, Trace
 from ganglion.diagnose.tracing.rules import COPIES
-from ganglion.diagnose.tracing.slopes import SLOPES
 from ganglion.diagnose.tracing.tape import Row, Tape, Value
 
 
@@ -111,7 +110,7 @@ def from_autograd(tape: Tape, loss: Value) -> float:
 
 def layers_of(tape: Tape) -> list[Layer]:
     """The rows gathered by calls of modules; operations between modules stand by themselves."""
-    fields = receptive_fields(tape.rows, set(SLOPES))
+    fields = receptive_fields(tape.rows)
     groups: list[list[Row]] = []
     for row in tape.rows:
         if groups and row.call.leaf and groups[-1][0].call is row.call:

@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ganglion.diagnose.tracing.receptive import Field
 from ganglion.diagnose.tracing.rules import COPIES
 from ganglion.diagnose.tracing.tape import Row, Value
+from ganglion.nn.receptive import Field
 
 
 @dataclass(eq=False, repr=False)

@@ -13,14 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganglion.diagnose.tracing.rules import Gradients, NoFormula, rule
+from ganglion.nn.convolution import each, sides
 
 Slices = tuple[Any, ...]
-
-
-def each(value: Any, axes: int) -> tuple[int, ...]:
-    """One number per axis."""
-    many = tuple(value) if isinstance(value, tuple | list) else (value,)
-    return many * axes if len(many) == 1 else many
 
 
 def places(kernel: Any, stride: Any, dilation: Any, outputs: Any) -> Iterator[tuple[tuple[int, ...], Slices]]:
@@ -38,14 +33,6 @@ def places(kernel: Any, stride: Any, dilation: Any, outputs: Any) -> Iterator[tu
 def at(place: Any) -> Slices:
     """An index on the last axes."""
     return (..., *place)
-
-
-def sides(padding: Any, kernel: Any, dilation: Any) -> list[tuple[int, int]]:
-    """Zeros before and after, per axis."""
-    if padding == "same":  # torch puts the odd one behind
-        return [(d * (k - 1) // 2, d * (k - 1) - d * (k - 1) // 2) for k, d in zip(kernel, dilation)]
-    many = each(0 if padding == "valid" else padding, len(kernel))
-    return [(p, p) for p in many]
 
 
 def pad(x: Tensor, around: list[tuple[int, int]], value: float = 0.0) -> Tensor:
