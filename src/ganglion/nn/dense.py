@@ -147,6 +147,7 @@ class DensePass:
         self.dropout = stack.dropout
         activation: Any = activation_named(stack.activation)
         self.function, self.slope = activation.function, activation.backward
+        self.activation = next((type(f).__name__ for f in stack.activations), None)  # its class
         self.tape: list[tuple[Tensor, Tensor, Tensor, Tensor | None]] = []
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,15 +1,23 @@
-"""A look at activations: what enters each layer and what its activation gives, for some training rows."""
+"""A look at activations: what enters each layer and what its activation gives, for some training rows.
+
+All that a look finds stays on the device as tensors, until ``numbers`` reads it with one wait.
+"""
 
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
+
+from ganglion.nn.dense import DensePass
+from ganglion.objectives.base import Objective
+from ganglion.objectives.supervised import SupervisedByHand
 
 if TYPE_CHECKING:
     from ganglion.train.run import Run
@@ -34,11 +42,12 @@ FUNCTIONS: dict[Any, str] = {
     F.rrelu: "RReLU", F.elu: "ELU", F.selu: "SELU", torch.selu: "SELU", F.celu: "CELU", F.gelu: "GELU",
     F.silu: "SiLU", F.mish: "Mish", F.softplus: "Softplus", F.hardswish: "Hardswish",
 }  # fmt: skip
+HEARD = frozenset(FUNCTIONS.values())
 
 
 @dataclass
 class Spread:
-    """Mean and variance of each unit of a layer's input, each (units,)."""
+    """Mean and variance of each of a layer's units, each (units,)."""
 
     mean: Tensor
     variance: Tensor
@@ -49,20 +58,54 @@ class Spread:
         mean = units.mean(0)  # torch's own var_mean over rows takes 15 times as long on a CPU
         return cls(mean, (units - mean).square().mean(0))
 
-    def shift_to(self, later: "Spread") -> float:
+    def shift_to(self, later: "Spread") -> Tensor:
         """How far the means moved, over all units, in standard deviations: ``|mu' - mu| / sqrt(sum var)``."""
-        size = self.variance.sum().sqrt()
-        return float((later.mean - self.mean).norm() / size) if size > 0 else 0.0
+        return ratio((later.mean - self.mean).norm(), self.variance.sum().sqrt())
 
-    def spread_to(self, later: "Spread") -> float:
+    def spread_to(self, later: "Spread") -> Tensor:
         """How much the standard deviations changed: ``|s' - s| / |s|``."""
-        size = self.variance.sum().sqrt()
-        return float((later.variance.sqrt() - self.variance.sqrt()).norm() / size) if size > 0 else 0.0
+        return ratio((later.variance.sqrt() - self.variance.sqrt()).norm(), self.variance.sum().sqrt())
 
-    def overall(self) -> tuple[float, float]:
+    @cached_property
+    def overall(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation over all units."""
         variance = self.variance.mean() + self.mean.var(correction=0)
-        return float(self.mean.mean()), float(variance.sqrt())
+        return self.mean.mean(), variance.sqrt()
+
+    def resting(self) -> Tensor:
+        """The share of units that are 0 in every row."""
+        return ((self.mean == 0) & (self.variance == 0)).float().mean()
+
+
+@dataclass
+class Sight:
+    """What a look saw of a layer: the spread of what enters, and what an activation after it gives."""
+
+    enters: Spread | None = None
+    activation: str | None = None
+    gives: Spread | None = None
+    saturated: Any = 0.0  # share of outputs
+
+    def hear(self, activation: str, values: Tensor, gives: Spread) -> None:
+        """Take in an activation's values and their spread."""
+        self.activation, self.gives, self.saturated = activation, gives, 0.0
+        if activation in BOUNDS:
+            low, high = BOUNDS[activation]
+            inside = (values - (low + high) / 2).abs() < (0.5 - NEAR) * (high - low)
+            self.saturated = 1.0 - inside.float().mean()
+
+    def row(self, before: "Sight | None") -> dict[str, Any]:
+        """The statistics by name, and the shift since the sight ``before``."""
+        row: dict[str, Any] = {}
+        if self.enters is not None:
+            row["input_mean"], row["input_std"] = self.enters.overall
+        if self.gives is not None:
+            row["activation"], (row["mean"], row["std"]) = self.activation, self.gives.overall
+            row["dead"] = self.gives.resting() if self.activation in RESTING else 0.0
+            row["saturated"] = self.saturated
+        if self.enters is not None and before is not None and before.enters is not None:
+            row["input_shift"] = before.enters.shift_to(self.enters)
+        return row
 
 
 class Calls(TorchFunctionMode):
@@ -95,44 +138,63 @@ def probe_rows(run: "Run") -> Tensor | None:
     return (x[:, :most] if members else x[:most]).clone()
 
 
+def dense_pass(objective: Objective) -> tuple[Callable[[Tensor], Tensor], DensePass] | None:
+    """What stands before the dense layers of a network that trains by hand, and a pass through them without dropout."""
+    made: Any = objective.model.by_hand() if isinstance(objective, SupervisedByHand) else None  # type: ignore[operator]
+    dense = getattr(made, "dense", made)
+    if not isinstance(dense, DensePass):
+        return None
+    dense.dropout = 0.0
+    return getattr(made, "inputs", lambda x: x), dense
+
+
 @torch.no_grad()
-def look(
-    layers: dict[str, nn.Module], forward: Callable[[], Any]
-) -> tuple[dict[str, dict[str, Any]], dict[str, Spread]]:
-    """Per layer, a row of statistics of a forward pass, and the spread of its input.
+def look_by_hand(layers: dict[str, nn.Module], dense: DensePass, entering: Tensor) -> dict[str, Sight]:
+    """What ``look`` finds, for what enters dense layers (n, d_0), the last of ``layers``; no module is called."""
+    dense.forward(entering)
+    tape, dense.tape = dense.tape, []
+    spreads = [Spread.of(x.float()) for x, *_ in tape]
+    found = [Sight(spread) for spread in spreads]
+    if dense.activation in HEARD:
+        for sight, after, (_, _, h, _) in zip(found, spreads[1:], tape):
+            sight.hear(dense.activation, h, after)
+    embedded = len(layers) - len(tape)
+    return dict(zip(layers, [Sight()] * embedded + found))
+
+
+@torch.no_grad()
+def look(layers: dict[str, nn.Module], forward: Callable[[], Any]) -> dict[str, Sight]:
+    """What a forward pass shows of each layer, in the order of the calls.
 
     Nothing for a model of the user's own whose pass fails.
     """
-    rows: dict[str, dict[str, Any]] = {}
-    spreads: dict[str, Spread] = {}
-    last: list[tuple[str, nn.Module]] = []
+    found: dict[str, Sight] = {}
+    last: list[tuple[Sight, nn.Module]] = []
 
     def enter(name: str) -> Any:
         def hook(module: nn.Module, inputs: Any) -> None:
-            rows.setdefault(name, {})  # in the order of the calls
+            sight = found.setdefault(name, Sight())
             if inputs and isinstance(inputs[0], Tensor) and inputs[0].is_floating_point():
-                spreads[name] = Spread.of(units_of(inputs[0].float(), module))
-                mean, std = spreads[name].overall()
-                rows[name].update(input_mean=mean, input_std=std)
+                sight.enters = Spread.of(units_of(inputs[0].float(), module))
 
         return hook
 
     def leave(name: str) -> Any:
         def hook(module: nn.Module, inputs: Any, out: Any) -> None:
-            last[:] = [(name, module)]
+            last[:] = [(found[name], module)]
             if isinstance(module, nn.RNNBase) and isinstance(out[0], Tensor):
-                kind = {"RNN_TANH": "Tanh", "RNN_RELU": "ReLU"}.get(module.mode, module.mode)
-                row = unit_row(kind, out[0].float(), module)
+                hear({"RNN_TANH": "Tanh", "RNN_RELU": "ReLU"}.get(module.mode, module.mode), out[0])
                 if module.mode in GATED and isinstance(inputs[0], Tensor):
-                    row["saturated"] = max(row["saturated"], closed_gates(module, inputs[0]))
-                rows.setdefault(name, {}).update(row)
+                    found[name].saturated = torch.maximum(
+                        found[name].saturated, closed_gates(module, inputs[0])
+                    )
 
         return hook
 
     def hear(activation: str, out: Tensor) -> None:
         if last:
-            name, module = last[0]
-            rows.setdefault(name, {}).update(unit_row(activation, out.float(), module))
+            sight, module = last[0]
+            sight.hear(activation, out.float(), Spread.of(units_of(out.float(), module)))
 
     with ExitStack() as stack:
         for name, m in layers.items():
@@ -142,8 +204,23 @@ def look(
         try:
             forward()
         except Exception:  # a model of the user's own that cannot be probed is not watched
-            return {}, {}
-    return rows, spreads
+            return {}
+    return found
+
+
+def ratio(a: Tensor, b: Tensor) -> Tensor:
+    """``a / b``, and 0 where b is 0."""
+    return torch.where(b > 0, a / b, 0.0)
+
+
+def numbers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with a number for each tensor of one number, read with one wait for the device."""
+    places = [(row, key) for row in rows for key, value in row.items() if isinstance(value, Tensor)]
+    if places:
+        values = torch.stack([row[key] for row, key in places]).tolist()
+        for (row, key), value in zip(places, values):
+            row[key] = value
+    return rows
 
 
 @contextmanager
@@ -168,31 +245,11 @@ def units_of(values: Tensor, layer: nn.Module) -> Tensor:
     return values.reshape(-1, values.shape[-1]) if channels < 0 else values.transpose(1, -1).flatten(0, -2)
 
 
-def closed_gates(module: nn.RNNBase, x: Tensor) -> float:
+def closed_gates(module: nn.RNNBase, x: Tensor) -> Tensor:
     """The share of an LSTM's or GRU's first gates that the step's input alone (..., inputs) drives to a bound.
 
     Their outputs would not tell: a closed gate keeps them away from the bounds of the hyperbolic tangent.
     """
     weight, _, *biases = module.all_weights[0]
     sums = F.linear(x, weight, biases[0] + biases[1] if module.bias else None)
-    return float((sums.abs() > math.log(1 / NEAR - 1)).float().mean())  # a sigmoid within 1 % of 0 or 1
-
-
-def unit_row(activation: str, values: Tensor, layer: nn.Module) -> dict[str, Any]:
-    """What an activation gives: its spread, and the shares of dead units and of saturated outputs."""
-    units = units_of(values, layer)
-    mean, std = Spread.of(units).overall()
-    dead = saturated = 0.0
-    if activation in RESTING:
-        dead = float((units.abs().amax(0) == 0).float().mean())
-    if activation in BOUNDS:
-        low, high = BOUNDS[activation]
-        inside = (values - (low + high) / 2).abs() < (0.5 - NEAR) * (high - low)
-        saturated = 1.0 - float(inside.float().mean())
-    return {
-        "activation": activation,
-        "mean": mean,
-        "std": std,
-        "dead": dead,
-        "saturated": saturated,
-    }
+    return (sums.abs() > math.log(1 / NEAR - 1)).float().mean()  # a sigmoid within 1 % of 0 or 1

@@ -1,5 +1,6 @@
 """The gradient noise scale from the steps that a run makes anyway."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,6 +15,25 @@ WINDOW = 16  # consecutive steps that one reading takes together
 FIRST = 8  # the step at which the first window opens
 FURTHEST = 10 * WINDOW  # batches: a larger noise scale cannot be told from an infinite one
 FORGET = 0.5  # of the readings before, as weights move on
+
+
+@dataclass
+class Window:
+    """What a window found: squares of its gradients' sum and of each gradient, per parameter, still on the device."""
+
+    step: int
+    epoch: int
+    examples: int
+    whole: list[Tensor]
+    each: list[Tensor]
+
+    def read(self) -> tuple[float, float, float]:
+        """Signal, noise and the examples of a batch."""
+        k, b = WINDOW, self.examples / WINDOW
+        squares = torch.stack([*self.whole, *self.each]).tolist()  # one wait for the device
+        whole, single = sum(squares[: len(self.whole)]) / k**2, sum(squares[len(self.whole) :]) / k
+        noise = max((single - whole) * k / (k - 1), 0.0)  # tr(Sigma) / b
+        return whole - noise / k, noise * b, b
 
 
 class NoiseWatch(Hook):
@@ -32,12 +52,11 @@ class NoiseWatch(Hook):
     """
 
     def __init__(self) -> None:
-        self.rows: list[dict[str, Any]] = []
         self._epoch = 0  # the last one that was seen to open
         self._sum: list[Tensor] | None = None
-        self._squares: Any = 0.0
+        self._squares: list[Tensor] = []
         self._examples = self._steps = 0
-        self._means: tuple[float, float] | None = None  # signal, noise
+        self._windows: list[Window] = []
 
     def start(self, run: "Run") -> None:
         """Find out whether gradients are noisy at all: with one batch an epoch they are not."""
@@ -51,46 +70,44 @@ class NoiseWatch(Hook):
             return
         if self._sum is None and not self._opens(run):
             return
-        grads = [p.grad for p in run.objective.parameters_of(run.phase) if p.grad is not None]
+        grads = [p.grad.flatten() for p in run.objective.parameters_of(run.phase) if p.grad is not None]
         if self._sum is None:
-            self._sum, self._squares, self._steps, self._examples = [g.clone() for g in grads], 0.0, 0, 0
+            self._sum, self._squares, self._steps, self._examples = [g.clone() for g in grads], [], 0, 0
         else:
-            torch._foreach_add_(self._sum, grads)
-        self._squares = self._squares + squared(grads)
+            for total, g in zip(self._sum, grads):
+                total.add_(g)
+        self._squares += [g.dot(g) for g in grads]
         self._steps += 1
         self._examples += run.size
         if self._steps == WINDOW:
-            self._close(run)
+            whole = [total.dot(total) for total in self._sum]
+            self._windows.append(Window(run.step + 1, run.epoch + 1, self._examples, whole, self._squares))
+            self._sum = None
 
     def _opens(self, run: "Run") -> bool:
         self._epoch = run.epoch
         return self._on and run.step >= FIRST and run.epoch & (run.epoch - 1) == 0
 
-    def _close(self, run: "Run") -> None:
-        k, b = self._steps, self._examples / self._steps
-        whole, single = float(squared(self._sum)) / k**2, float(self._squares) / k
-        self._sum = None
-        noise = max((single - whole) * k / (k - 1), 0.0)  # tr(Sigma) / b
-        now = (whole - noise / k, noise * b)
-        before = self._means or now
-        signal, spread = (FORGET * old + (1 - FORGET) * new for old, new in zip(before, now))
-        self._means = signal, spread
-        least = spread / (b * FURTHEST)
-        self.rows.append(
-            {
-                "step": run.step + 1,
-                "epoch": run.epoch + 1,
-                "kind": "noise",
-                "noise_scale": spread / max(signal, least) if spread > 0 else 0.0,
-                "batch_size": b,
-                "signal": now[0],
-                "noise": now[1],
-            }
-        )
-
-
-def squared(values: Any) -> Tensor:
-    """The sum of squares over tensors."""
-    if len(values) == 1:  # the buffer of a network that goes by hand
-        return values[0].flatten().dot(values[0].flatten())
-    return torch.stack([v.flatten().dot(v.flatten()) for v in values]).sum()
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """A row per window so far."""
+        rows: list[dict[str, Any]] = []
+        mean_signal = mean_noise = 0.0
+        for window in self._windows:
+            signal, noise, b = window.read()
+            old = FORGET if rows else 0.0
+            mean_signal = old * mean_signal + (1 - old) * signal
+            mean_noise = old * mean_noise + (1 - old) * noise
+            least = mean_noise / (b * FURTHEST)
+            rows.append(
+                {
+                    "step": window.step,
+                    "epoch": window.epoch,
+                    "kind": "noise",
+                    "noise_scale": mean_noise / max(mean_signal, least) if mean_noise > 0 else 0.0,
+                    "batch_size": b,
+                    "signal": signal,
+                    "noise": noise,
+                }
+            )
+        return rows

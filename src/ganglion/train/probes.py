@@ -193,7 +193,8 @@ def line(run: "Run", batch: dict[str, Any], old: Weights) -> dict[str, Any]:
 def shift(run: "Run", batch: dict[str, Any], old: Weights, layers: dict[str, nn.Module]) -> dict[str, Any]:
     """What one step of the layers before it changes for a layer: its inputs and its gradient."""
     new = weights_of(run)
-    spreads = [look(layers, lambda w=w: loss_at(run, batch, w))[1] for w in (old, new)]  # type: ignore[misc]
+    seen = [look(layers, lambda w=w: loss_at(run, batch, w)) for w in (old, new)]  # type: ignore[misc]
+    spreads = [{name: sight.enters for name, sight in found.items()} for found in seen]
     names = {id(p): k for k, p in run.objective.named_parameters()}
     order = list(names.values())
     leaves = learned(old, run)
@@ -215,8 +216,8 @@ def shift(run: "Run", batch: dict[str, Any], old: Weights, layers: dict[str, nn.
         found["gradient_change"].append(float((h - g).norm()) / size if size else None)
         found["cosine"].append(float(nn.functional.cosine_similarity(g, h, dim=0)) if size else None)
         for key, move in (("mean_shift", Spread.shift_to), ("spread_shift", Spread.spread_to)):
-            known = name in spreads[0] and name in spreads[1]
-            found[key].append(move(spreads[0][name], spreads[1][name]) if known else None)
+            before, after = (spread.get(name) for spread in spreads)
+            found[key].append(float(move(before, after)) if before and after else None)
     return {"kind": "shift", **found}
 
 

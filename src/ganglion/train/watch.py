@@ -1,12 +1,13 @@
 """Watching layers: gradient, update and activation statistics at a few moments of a run."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from ganglion.train.hooks import Hook
-from ganglion.train.look import Spread, answering, look, probe_rows
+from ganglion.train.look import Sight, answering, dense_pass, look, look_by_hand, numbers, probe_rows, ratio
 
 if TYPE_CHECKING:
     from ganglion.train.run import Run
@@ -15,6 +16,19 @@ EARLY = (0, 1, 3, 7)  # updates before which steps show their size and have done
 SHARE = 0.005  # of the steps: what moments beyond those of the epochs 1, 2, 4, 8 ... may cost
 CALL = 2.4e6  # multiplications in the time that a layer's calls take in a step
 MOMENT_CALLS = 5  # calls of a moment, in those of a step
+
+
+@dataclass
+class Moment:
+    """What a due moment found; the norms of all matrices one after the other, each a tensor of one number."""
+
+    step: int
+    epoch: int
+    grads: list[Tensor]
+    before: list[Tensor]
+    after: list[Tensor]
+    moved: list[Tensor]
+    seen: dict[str, Sight]
 
 
 class LayerWatch(Hook):
@@ -31,73 +45,88 @@ class LayerWatch(Hook):
     """
 
     def __init__(self) -> None:
-        self.rows: list[dict[str, Any]] = []
         self._epoch = 0  # the last one that was seen to open
         self._before: list[Tensor] | None = None
-        self._grads: list[float] = []
-        self._spread: dict[str, Spread] = {}
+        self._grads: list[Tensor] = []
+        self._moments: list[Moment] = []
         self._probe: Tensor | None = None
         self._spent = 0.0  # in steps
 
     def start(self, run: "Run") -> None:
         """Find the layers."""
         self.layers = layers_of(run.objective.model)
-        self._matrices = [p for name in self.layers for p in matrices_of(self.layers[name])]
+        self._matrices: list[nn.Parameter] = []
+        self._parts: dict[str, slice] = {}
+        for name, layer in self.layers.items():
+            own = matrices_of(layer)
+            self._parts[name] = slice(len(self._matrices), len(self._matrices) + len(own))
+            self._matrices += own
+        self._by_hand = dense_pass(run.objective)
 
     def backward(self, run: "Run") -> None:
         """At a due moment, keep what the update will change."""
-        opens = run.epoch != self._epoch
-        if not opens and run.step not in EARLY:
+        if run.epoch == self._epoch and (run.step > EARLY[-1] or run.step not in EARLY):
             return
         self._epoch = run.epoch
         if run.step not in EARLY and not self._affords(run):
             return
         self._before = [p.detach().clone() for p in self._matrices]
-        self._grads = norms([p.grad if p.grad is not None else p.new_zeros(()) for p in self._matrices])
+        grads = [p.new_zeros(()) if p.grad is None else p.grad.detach() for p in self._matrices]
+        self._grads = norms(grads)
 
     def step(self, run: "Run") -> None:
-        """Write the rows of a due moment."""
+        """Look at a due moment."""
         if self._before is None:
             return
         if self._probe is None:
             self._probe = probe_rows(run)
-        seen, spread = self._look(run)
-        now, n = [p.detach() for p in self._matrices], len(self._matrices)
-        sizes = norms([*self._before, *now, *torch._foreach_sub(self._before, now)])
-        old, new, moved, at = sizes[:n], sizes[n : 2 * n], sizes[2 * n :], 0
-        called = {name: place for place, name in enumerate(seen)}  # a head may be made before what feeds it
-        for made, (name, m) in enumerate(self.layers.items()):
-            part = slice(at, at := at + len(matrices_of(m)))
-            size = together(old[part])
-            row = {
-                "step": run.step,
-                "epoch": run.epoch + 1,
-                "layer": name,
-                "kind": type(m).__name__,
-                "index": called.get(name, len(called) + made),
-                "weight_norm": together(new[part]),
-                "grad_norm": together(self._grads[part]),
-                "update_ratio": together(moved[part]) / size if size else 0.0,
-                **seen.get(name, {}),
-            }
-            if name in spread and name in self._spread:
-                row["input_shift"] = self._spread[name].shift_to(spread[name])
-            self.rows.append(row)
-        self._before, self._spread = None, spread
+        before, now, n = self._before, [p.detach() for p in self._matrices], len(self._matrices)
+        sizes = norms([*before, *now, *torch._foreach_sub(before, now)])
+        parts = sizes[:n], sizes[n : 2 * n], sizes[2 * n :]
+        self._moments.append(Moment(run.step, run.epoch + 1, self._grads, *parts, self._look(run)))
+        self._before = None
 
-    def _look(self, run: "Run") -> tuple[dict[str, dict[str, Any]], dict[str, Spread]]:
+    def _look(self, run: "Run") -> dict[str, Sight]:
         x = self._probe
         if x is None:
-            return {}, {}
+            return {}
+        if self._by_hand is not None:
+            inputs, dense = self._by_hand
+            return look_by_hand(self.layers, dense, inputs(x))
         with answering(run.objective), run.aside():
             return look(self.layers, lambda: run.objective.model(x))
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """A row per moment and layer so far."""
+        rows: list[dict[str, Any]] = []
+        earlier: dict[str, Sight] = {}
+        for moment in self._moments:
+            seen = moment.seen
+            called = {name: i for i, name in enumerate(seen)}  # a head may be made before what feeds it
+            for made, (name, m) in enumerate(self.layers.items()):
+                part = self._parts[name]
+                rows.append(
+                    {
+                        "step": moment.step,
+                        "epoch": moment.epoch,
+                        "layer": name,
+                        "kind": type(m).__name__,
+                        "index": called.get(name, len(called) + made),
+                        "weight_norm": together(moment.after[part]),
+                        "grad_norm": together(moment.grads[part]),
+                        "update_ratio": ratio(together(moment.moved[part]), together(moment.before[part])),
+                        **(seen[name].row(earlier.get(name)) if name in seen else {}),
+                    }
+                )
+            earlier = seen
+        return numbers(rows)
 
     def _affords(self, run: "Run") -> bool:
         """Whether an epoch that opens is looked at."""
         if run.epoch & (run.epoch - 1) == 0:
             return True
-        cost = self._cost(run)
-        if not _due(run.epoch) or self._spent + cost > SHARE * run.step:
+        if not _due(run.epoch) or self._spent + (cost := self._cost(run)) > SHARE * run.step:
             return False
         self._spent += cost
         return True
@@ -127,16 +156,14 @@ def matrices_of(module: nn.Module) -> list[nn.Parameter]:
     return [p for p in own if p.dim() > 1]
 
 
-def norms(values: list[Any]) -> list[float]:
-    """Euclidean norms, with one wait for the device."""
-    if not values:
-        return []
-    return torch.stack(torch._foreach_norm([v.detach() for v in values])).tolist()
+def norms(values: list[Tensor]) -> list[Tensor]:
+    """Euclidean norms, each a tensor of one number."""
+    return list(torch._foreach_norm(values)) if values else []
 
 
-def together(parts: list[float]) -> float:
+def together(parts: list[Tensor]) -> Tensor:
     """The norm of several parts from the norms of each."""
-    return parts[0] if len(parts) == 1 else sum(p * p for p in parts) ** 0.5
+    return parts[0] if len(parts) == 1 else torch.stack(parts).norm()
 
 
 def _due(epoch: int) -> bool:
