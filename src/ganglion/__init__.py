@@ -9,6 +9,7 @@ from typing import Any
 from ganglion.base.version import VERSION as __version__  # noqa: F401
 
 PUBLIC = {
+    "CNNClassifier": "ganglion.estimators.cnn",
     "MLPClassifier": "ganglion.estimators.mlp",
     "MLPRegressor": "ganglion.estimators.mlp",
     "Perceptron": "ganglion.estimators.perceptron",

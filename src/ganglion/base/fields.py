@@ -63,12 +63,14 @@ def Between(low: float, high: float, *, open_high: bool = False) -> Bound:
 class Known:
     """Names out of a table that is read when it is needed, so that it may still grow; see ``base.named``.
 
-    ``make`` gives the part that a text names, or raises ``ParameterError`` for what stands in its brackets.
+    ``make`` gives the part that a text names, or raises ``ParameterError`` for what stands in its brackets. Where
+    several may be ``joined`` by ``+``, it judges the names too.
     """
 
     kind: str
     names: Callable[[], list[str]]
     make: Callable[[str], object] = str
+    joined: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class Field:
     def check(self, value: Any, owner: str) -> None:
         """Raise ``ParameterError`` unless the value is allowed."""
         if isinstance(value, str) and self.known and value not in _literals(self.type):
-            if (name := name_in(value)) not in self.known.names():
+            if (name := name_in(value)) not in self.known.names() and not self.known.joined:
                 raise ParameterError(f"{owner}: " + unknown_name(self.name, name, self.known.names()))
             try:
                 self.known.make(value)

@@ -15,6 +15,7 @@ Thing = TypeVar("Thing", bound=Callable[..., Any])
 # kind -> name -> "module:attribute". A test proves that each stands where it says.
 BUILT_IN: dict[str, dict[str, str]] = {
     "estimator": {
+        "CNNClassifier": "ganglion.estimators.cnn:CNNClassifier",
         "MLPClassifier": "ganglion.estimators.mlp:MLPClassifier",
         "MLPRegressor": "ganglion.estimators.mlp:MLPRegressor",
         "Perceptron": "ganglion.estimators.perceptron:Perceptron",

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ganglion.base.errors import ModelFileError
+from ganglion.data.augment import augment_named
 from ganglion.nn.tabular import embedding_width
 
 MOST = 10_000_000  # columns, outputs, epochs
@@ -106,6 +107,26 @@ def is_plain(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str | np.ndarray)
 
 
+def is_shape(value: Any) -> bool:
+    """Channels, height and width of a picture."""
+    return isinstance(value, tuple) and len(value) == 3 and all(map(is_size, value))
+
+
+def is_range(value: Any) -> bool:
+    """The numbers for black and for white."""
+    return isinstance(value, tuple) and len(value) == 2 and all(isinstance(v, float) for v in value)
+
+
+def is_texts(value: Any) -> bool:
+    """A list of texts."""
+    return isinstance(value, list) and all(isinstance(v, str) for v in value)
+
+
+def is_augment(value: Any) -> bool:
+    """An augmentation by name, or none."""
+    return value is None or (isinstance(value, str) and augment_named(value) is not None)
+
+
 CHECKS: dict[str, Callable[[Any], bool]] = {
     "n_features_in_": is_size,
     "n_outputs_": is_size,
@@ -117,4 +138,8 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
     "feature_names_in_": is_names,
     "target_mean_": is_row,
     "target_scale_": is_row,
+    "image_shape_": is_shape,
+    "pixel_range_": is_range,
+    "augment_": is_augment,
+    "augment_reasons_": is_texts,
 }

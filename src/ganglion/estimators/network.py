@@ -9,24 +9,22 @@ import numpy as np
 import torch
 from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor, nn
+from torch import nn
 
 from ganglion.base.device import pick_device
-from ganglion.base.errors import DataError, ParameterError
+from ganglion.base.errors import DataError
 from ganglion.base.named import name_in
 from ganglion.base.seeds import seed_from, seeded
 from ganglion.data.bins import bin_edges
 from ganglion.data.columns import Frame
 from ganglion.data.facts import table_facts
 from ganglion.data.split import plain_split, stratified_split
-from ganglion.diagnose.doubt import confident_errors
-from ganglion.diagnose.yardstick import yardsticks
 from ganglion.estimators.base import plain
 from ganglion.estimators.combinations import check_size, judge
 from ganglion.estimators.fields import NetworkFields, TableFields
 from ganglion.estimators.learned import check_shapes
-from ganglion.estimators.learner import Learner
 from ganglion.estimators.modules import build_module, tried
+from ganglion.estimators.supervised import SupervisedLearner
 from ganglion.estimators.table import TableMixin, read_rows, read_weight, take
 from ganglion.estimators.training import (
     DTYPES,
@@ -35,21 +33,18 @@ from ganglion.estimators.training import (
     answers,
     online_settings,
     precision_of,
-    weighted_mean,
 )
 from ganglion.models.mlp import MLP
 from ganglion.nn.activations import activation_named
-from ganglion.objectives.losses import Loss, loss_named
 from ganglion.train.find_lr import LrSearch, find_lr
 from ganglion.train.plan import DOUBLE_ANSWER_BELOW_PARAMETERS, numpy_on_one_thread
 from ganglion.train.run import Run
 
 MIN_VALIDATION_ROWS = 10  # fewer tell epochs apart by luck
 LSUV_ROWS = 256  # training rows that init="lsuv" scales its layers on
-TRAIN_SCORE_ROWS = 20_000  # rows of the training part that its score is taken from
 
 
-class DenseNetwork(TableMixin, NetworkFields, TableFields, Learner):
+class DenseNetwork(TableMixin, NetworkFields, TableFields, SupervisedLearner):
     """What classifier and regressor share: from rows to a trained module, and from rows to its outputs."""
 
     _split_by: ClassVar[Any] = None  # (fraction, seed) -> rows to train on and rows kept aside, for one fit
@@ -57,15 +52,6 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, Learner):
     # --- what the two differ in ---------------------------------------------------------------------------
 
     def _read_target(self, y: Any, weight: np.ndarray, *, classes: Any, keep: bool) -> np.ndarray:
-        raise NotImplementedError
-
-    def _loss(self, smooth: bool) -> Loss:
-        raise NotImplementedError
-
-    def _start(self, goal: np.ndarray, weight: np.ndarray) -> Tensor:
-        raise NotImplementedError
-
-    def _score(self, output: Tensor, part: Part) -> float:
         raise NotImplementedError
 
     # --- training -----------------------------------------------------------------------------------------
@@ -161,12 +147,6 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, Learner):
         parts = [Part.of(matrix[i], goal[i], weight[i], device, dtype) for i in (train, held)]
         return Prepared(rows, matrix, y, train, held, *parts)
 
-    def _validation(self, held: Part) -> dict[str, float]:
-        """Loss and score of the rows kept aside, by the module as it stands."""
-        output = answers(self.module_, held.x)
-        losses = self._loss(smooth=False).value(output, held.y)
-        return {"val_loss": weighted_mean(losses, held.weight), "val_score": self._score(output, held)}
-
     def find_lr(self, X: Any, y: Any, sample_weight: Any = None, **search: Any) -> LrSearch:
         """Try ever higher learning rates over a short run of a copy, and suggest one.
 
@@ -192,21 +172,6 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, Learner):
         if y.dtype.kind in "iu":
             return stratified_split(y, fraction, seed)
         return plain_split(len(y), fraction, seed)
-
-    def _units(self) -> int:
-        """Output units: one per class or target, unless the loss asks for another number."""
-        return self._loss(smooth=False).units(self.n_outputs_)
-
-    def _check_outputs(self) -> None:
-        """Refuse to go on from outputs that meant something else under the loss of the first fit."""
-        record = getattr(self, "record_", None)
-        before = self.loss if record is None else record.settings.get("loss", self.loss)
-        old, new = loss_named(before), self._loss(smooth=False)
-        if (old.units(self.n_outputs_), old.standardised) != (new.units(self.n_outputs_), new.standardised):
-            raise ParameterError(
-                f"a further fit expects a loss whose outputs mean the same, got {self.loss!r} after {before!r}; "
-                "set warm_start=False or fit a new estimator."
-            )
 
     def _build(self, matrix: np.ndarray, goal: np.ndarray, weight: np.ndarray) -> nn.Module:
         n_real, cardinalities = self._layout()
@@ -235,12 +200,8 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, Learner):
 
     def _finish(self, run: Run, set_up: SetUp, made: "Prepared") -> None:
         """Leave what was learned: the module on the CPU, the record, the verdict."""
-        scores = {}
-        for name, part in zip(("train", "validation"), (made.train, made.held)):
-            if len(part.x):
-                some = slice(None) if name == "validation" else slice(TRAIN_SCORE_ROWS)
-                scores[name] = self._part_scores(self.module_, part, some)
-        baselines, facts = self._yardsticks(made)
+        scores = self._scores(made.train, made.held)
+        baselines, facts = self._yardsticks(made.train, made.held)
         self._rest()
         self._bind_answers()
         sizes = {
@@ -261,34 +222,6 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, Learner):
         y = made.y[made.train_rows]
         labels = self.classes_[y] if hasattr(self, "classes_") else y
         return table_facts(matrix, names, labels, self._task(), frame=raw)
-
-    def _yardsticks(self, made: "Prepared") -> tuple[dict[str, dict[str, float]], dict[str, Any]]:
-        """Simple models on the rows kept aside, where there are some, and what they tell about the data."""
-        classes = len(self.classes_) if hasattr(self, "classes_") else None
-        parts = [(p.x.cpu().numpy(), p.y.cpu().numpy()) for p in (made.train, made.held)]
-        found, facts = yardsticks(*parts[0], *parts[1], classes=classes)
-        found = found if self._loss(smooth=False).mean else {}  # they answer with means
-        if classes is not None and len(made.held.x):
-            answer = (
-                self._loss(smooth=False).answer(answers(self.module_, made.held.x)).double().cpu().numpy()
-            )
-            facts["confident_errors"] = confident_errors(parts[1][1], answer, part=2)
-        return {"dummy": self._dummy(made.held if len(made.held.x) else made.train), **found}, facts
-
-    def _dummy(self, part: Part) -> dict[str, float]:
-        """Loss and scores of an answer that does not look at the inputs."""
-        y = part.y.cpu() if part.y.dtype == torch.int64 else part.y.cpu().double()
-        start = self._start(y.numpy(), np.ones(len(y))).double()
-        output = start.expand(len(y), -1)
-        loss = float(self._loss(smooth=False).value(output, y).mean())
-        return {"loss": loss, **self._fit_scores(output.numpy(), y.numpy())}
-
-    def _part_scores(self, model: nn.Module, part: Part, some: slice) -> dict[str, float]:
-        x, goal = part.x[some], part.y[some]
-        weight = None if part.weight is None else part.weight[some]
-        output = answers(model, x)
-        loss = weighted_mean(self._loss(smooth=False).value(output, goal), weight)
-        return {"loss": loss, **self._fit_scores(output.double().cpu().numpy(), goal.cpu().numpy())}
 
     def _feature_names(self, matrix: np.ndarray) -> list[str]:
         if self.preprocessor_ is not None:

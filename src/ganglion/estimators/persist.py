@@ -15,7 +15,6 @@ from ganglion.base.fields import fields_of
 from ganglion.base.files import ModelFile, read_model, write_model
 from ganglion.base.record import TrainingRecord
 from ganglion.base.registry import lookup, name_of
-from ganglion.data.columns import Frame
 from ganglion.data.preprocess import TablePreprocessor
 from ganglion.data.target import label_array
 from ganglion.diagnose import diagnose
@@ -109,12 +108,9 @@ def _rebuild(file: Any, module: Any) -> Any:
 
 
 def try_out(estimator: Any) -> None:
-    """One row of gaps must pass, so that what is missing in a file is met when it is opened."""
-    n = getattr(estimator, "n_features_in_", 0)
-    if n and hasattr(estimator, "predict"):
-        row = np.full((1, n), np.nan if estimator.preprocessor_ is not None else 0.0)
-        names = getattr(estimator, "feature_names_in_", None)
-        estimator.predict(row if names is None else Frame(names.tolist(), list(row.T)))
+    """One blank example must pass, so that what is missing in a file is met when it is opened."""
+    if getattr(estimator, "n_features_in_", 0) and hasattr(estimator, "predict"):
+        estimator.predict(estimator._blank())
 
 
 def saved_parameters(estimator: Any) -> dict[str, Any]:

@@ -135,6 +135,12 @@ class TableMixin:
             return self.n_features_in_, ()  # type: ignore[attr-defined]
         return self.preprocessor_.n_real_, tuple(self.preprocessor_.cardinalities_)
 
+    def _blank(self) -> Any:
+        """A row of gaps, or of zeros where numbers pass through."""
+        row = np.full((1, self.n_features_in_), 0.0 if self.preprocessor_ is None else np.nan)  # type: ignore[attr-defined]
+        names = getattr(self, "feature_names_in_", None)
+        return row if names is None else Frame(names.tolist(), list(row.T))
+
     def summary(self) -> str:
         """What was learned and how it went, in a few lines, with what was made of the columns."""
         text = super().summary()  # type: ignore[misc]

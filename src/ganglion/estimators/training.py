@@ -70,6 +70,10 @@ class Part:
         named = {"x": self.x, "y": self.y}
         return named if self.weight is None else named | {"weight": self.weight}
 
+    def first(self, n: int) -> "Part":
+        """The first n examples."""
+        return Part(self.x[:n], self.y[:n], None if self.weight is None else self.weight[:n])
+
     def contents(self) -> Iterator[tuple[str, bytes]]:
         """The tensors as bytes, with names and shapes: what a checkpoint of a run on them is named by."""
         for name, tensor in self.tensors().items():
@@ -98,15 +102,22 @@ def precision_of(settings: Any, n: int, features: int, device: torch.device) -> 
 
 
 def make_plan(
-    settings: Any, model: nn.Module, n: int, features: int, device: torch.device, by_hand: bool
+    settings: Any,
+    model: nn.Module,
+    n: int,
+    device: torch.device,
+    *,
+    precision: str,
+    by_hand: bool = False,
+    uses: float = 1.0,
 ) -> Plan:
-    """How this run computes."""
+    """How this run computes; ``uses`` is how often an example's forward pass takes a weight."""
     batch = batch_size_of(settings, n)
     parameters = sum(p.numel() for p in model.parameters())
     return Plan(
         device=str(device),
-        threads=choose_threads(2.0 * batch * parameters),
-        precision=precision_of(settings, n, features, device),
+        threads=choose_threads(2.0 * batch * parameters * uses),
+        precision=precision,
         backward="by hand" if by_hand else "autograd",
         optimizer="one buffer, fused" if by_hand else settings.optimizer,
         batch_size=batch,
@@ -152,7 +163,9 @@ class SetUp:
         # autocast and a penalty on activations need autograd, and adaptive clipping the layers apart
         plain = settings.precision != "bf16" and not settings.activity and settings.clip_adaptive is None
         by_hand = plain and goes_flat(settings.optimizer) and goes_by_hand(model, loss)
-        plan = make_plan(settings, model, len(train.x), train.x.shape[1], train.x.device, by_hand)
+        n, features, device = *train.x.shape, train.x.device
+        precision = precision_of(settings, n, features, device)
+        plan = make_plan(settings, model, n, device, precision=precision, by_hand=by_hand)
         flat = Flat(model) if by_hand else None
         if flat is not None:
             objective: Supervised = SupervisedByHand(model, loss, settings.l1, settings.max_norm, flat=flat)
@@ -258,12 +271,12 @@ def tell(run: Run) -> None:
 
 
 @torch.inference_mode()
-def answers(model: nn.Module, x: Tensor) -> Tensor:
+def answers(model: nn.Module, x: Tensor, rows: int = ANSWER_ROWS) -> Tensor:
     """The model's outputs for all rows, in evaluation mode, in blocks."""
     was_training = model.training
     model.eval()
     try:
-        parts = [model(x[i : i + ANSWER_ROWS]) for i in range(0, len(x), ANSWER_ROWS)]
+        parts = [model(x[i : i + rows]) for i in range(0, len(x), rows)]
     finally:
         model.train(was_training)
     return parts[0] if len(parts) == 1 else torch.cat(parts)

@@ -15,6 +15,7 @@ from ganglion.base.named import named
 from ganglion.base.numbers import number
 from ganglion.nn.norms import DENSE
 
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 Fill = Callable[[Tensor], object]
 Kept = Callable[[float, float], float]  # the variance of a weight from fan_in and fan_out
 
@@ -119,14 +120,14 @@ def init_named(name: str) -> Fill:
 
 @torch.no_grad()
 def initialise(module: nn.Module, name: str) -> None:
-    """Fill every dense weight by the named rule and every bias with zero."""
+    """Fill every dense and convolution weight by the named rule and every bias with zero."""
     fill = init_named(name)
     for layer in module.modules():
-        if isinstance(layer, DENSE):
+        if isinstance(layer, (*DENSE, *CONVOLUTIONS)):
             fill(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-            if not isinstance(layer, nn.Linear):
+            if hasattr(layer, "settle"):
                 layer.settle()  # type: ignore[operator, union-attr]
 
 

@@ -68,11 +68,12 @@ class Standardise(nn.Module):
         return cls(((mean + start.flatten()) / unit).cpu(), (std / unit).cpu())
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, c, h, w) in [0, 1] -> (n, c, h, w)."""
+        """(n, c, h, w) in [0, 1], or 8-bit ones, which are read as x / 255 -> (n, c, h, w)."""
         if x.shape[-3] != len(self.mean):
             raise DataError(
                 f"pictures with {len(self.mean)} channels are expected, as in training, got {x.shape[-3]}."
             )
+        x = x if x.is_floating_point() else x / 255
         return (x - self.mean) / self.std
 
 

@@ -91,6 +91,13 @@ def choose_precision(wanted: str, device: torch.device, whole_batch: bool, numbe
     return "float64" if cheap else "float32"
 
 
+def bf16_is_quicker(device: torch.device) -> bool:
+    """Whether the device multiplies numbers of 16 bits in hardware."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
 def auto_batch_size(n: int) -> int:
     """The power of two next to n / 64, from 8 to 256: some 64 steps an epoch on small data."""
     return int(min(256, max(8, 2 ** round(torch.tensor(max(n, 1) / 64.0).log2().item()))))

@@ -1,0 +1,76 @@
+"""Convolutional networks for pictures, from LeNet to VGG."""
+
+from typing import Annotated, Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ganglion.base.fields import Above, AtLeast, Between, Known, Search
+from ganglion.estimators.base import plain
+from ganglion.estimators.picture_classes import PictureClassifier
+from ganglion.models.cnn import CNN
+from ganglion.nn.activations import ACTIVATIONS, activation_named
+from ganglion.nn.norms import NORMS, norm_named
+from ganglion.optim.optimizers import optimizer_named, optimizer_names
+
+SHAPE = (
+    "widths",
+    "convolutions",
+    "kernel",
+    "padding",
+    "activation",
+    "norm",
+    "pool",
+    "head",
+    "hidden",
+    "dropout",
+)
+
+
+class CNNClassifier(PictureClassifier):
+    """A convolutional network that predicts classes of pictures: LeNet to VGG-like, by width and depth.
+
+    >>> import numpy as np
+    >>> X = np.random.default_rng(0).integers(0, 100, (200, 8, 8), dtype=np.uint8)
+    >>> y = np.arange(200) % 2
+    >>> X[y == 1, 2:5, 2:5] += 120
+    >>> float(CNNClassifier(widths=(8,), max_epochs=10).fit(X, y).score(X, y))
+    1.0
+    """
+
+    widths: Annotated[tuple[int, ...], AtLeast(1), "channels of each stage; between stages the map is halved"] = (
+        32, 64, 128
+    )  # fmt: skip
+    convolutions: Annotated[int, AtLeast(1), "convolutions in each stage"] = 2
+    kernel: Annotated[int, AtLeast(1), "height and width of the kernels, odd for padding='same'"] = 3
+    padding: Annotated[Literal["same", "valid"], "same keeps the map's size, valid adds no border"] = "same"
+    activation: Annotated[
+        str, Known("activation", lambda: list(ACTIVATIONS), activation_named), "of the hidden units"
+    ] = "gelu"
+    norm: Annotated[
+        str | None, Known("norm", lambda: list(NORMS), norm_named), "normalisation of the channels"
+    ] = "batch"
+    pool: Annotated[Literal["max", "average"], "how a stage halves the map"] = "max"
+    head: Annotated[
+        Literal["max", "average", "flatten"],
+        "what becomes of the last maps: their maximum, mean, or all of them",
+    ] = "max"
+    hidden: Annotated[tuple[int, ...], AtLeast(1), "units of dense layers before the output"] = ()
+    dropout: Annotated[
+        float, Between(0, 1, open_high=True), Search(0, 0.5), "share of the head's inputs that is dropped"
+    ] = 0.0
+    optimizer: Annotated[str, Known("optimizer", optimizer_names, optimizer_named), "rule of the update"] = (
+        "muon"
+    )
+    lr: Annotated[float, Above(0), Search(1e-5, 1e-1, log=True), "step size of the optimiser"] = 4e-3
+    max_epochs: Annotated[int, AtLeast(1), "passes over the training data at most"] = 12
+
+    def _build(self, start: Tensor) -> nn.Module:
+        return CNN(
+            self.image_shape_, len(start), output_bias=start, **{k: plain(getattr(self, k)) for k in SHAPE}
+        )
+
+    def _load_weights(self, weights: dict[str, Any]) -> None:
+        module = CNN(self.image_shape_, self._units(), **{k: plain(getattr(self, k)) for k in SHAPE})
+        module.load_state_dict({k: torch.as_tensor(v) for k, v in weights.items()})
+        self.module_ = self._place(module, torch.device("cpu")).eval()

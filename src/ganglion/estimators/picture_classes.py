@@ -1,0 +1,149 @@
+"""What classifiers of pictures share: labels, a validation part, augmentation, scores beside simple models."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from ganglion.base.errors import DataError
+from ganglion.base.seeds import seed_from, seeded
+from ganglion.data.augment import Augment, augment_named
+from ganglion.data.images import Images
+from ganglion.data.pictures import unit
+from ganglion.data.split import stratified_split
+from ganglion.estimators.classes import ClassTarget
+from ganglion.estimators.pictures import PictureNetwork
+from ganglion.estimators.supervised import SupervisedLearner
+from ganglion.estimators.table import read_weight
+from ganglion.estimators.training import Part, SetUp, answers
+from ganglion.objectives.base import Objective
+from ganglion.objectives.supervised import Supervised
+from ganglion.train.plan import numpy_on_one_thread
+from ganglion.train.run import Run
+
+MIN_VALIDATION = 10  # fewer pictures tell epochs apart by luck
+YARDSTICK_COLUMNS = 256  # of the small pictures that simple models get
+
+
+class PictureClassifier(ClassTarget, PictureNetwork, SupervisedLearner):
+    """A network from pictures to classes; subclasses build the module."""
+
+    def _build(self, start: Tensor) -> nn.Module:
+        """The module for pictures of ``image_shape_``; ``start`` (k,) is the best answer that does not look."""
+        raise NotImplementedError
+
+    # --- training -----------------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "PictureClassifier":
+        """Learn from pictures X and labels y (n,), with optional weights (n,).
+
+        X may be an array (n, h, w) or (n, h, w, c), a list of such pictures, or a list or column of file paths. Raises
+        ``DataError`` or ``ParameterError``.
+        """
+        self._check()
+        if y is None:
+            raise DataError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None; give y."
+            )
+        again = self.warm_start and hasattr(self, "module_")
+        images = self._read_pictures(X, reset=not again)
+        labels = np.asarray(y)
+        given = len(images) + len(images.refused)
+        if labels.ndim and len(labels) != given:
+            raise DataError(f"X and y must have the same number of rows, got {given} and {len(labels)}.")
+        weight = read_weight(sample_weight, None, given)[images.kept]
+        codes = self._read_target(labels[images.kept], weight, classes=None, keep=again)
+        weight = self._class_weighted(codes, weight)
+        seed = seed_from(self.random_state)
+        with seeded(seed), numpy_on_one_thread():
+            return self._fit(images, codes, weight, seed, again)
+
+    def _fit(
+        self, images: Images, codes: np.ndarray, weight: np.ndarray, seed: int, again: bool
+    ) -> "PictureClassifier":
+        device, rows = self._device(), self._split(codes, seed)
+        train, held = (self._part(images, codes, weight, part, device) for part in rows)
+        if not again:
+            self._learn_target(codes[rows[0]], weight[rows[0]])
+            self._choose_augment(train)
+            self.module_ = self._build(self._start(codes[rows[0]], weight[rows[0]]).float())
+            self._standardise(train.x)
+        self.module_ = self._place(self.module_, device)
+        objective = self._objective(self.module_)
+        set_up = self._picture_set_up(objective, train.tensors(), self._augment())
+        self._precision = set_up.plan.precision
+        validate = (lambda: self._validation(held)) if len(held.x) else None
+        data = (item for part in (train, held) for item in part.contents())
+        run = self._train(set_up, seed, data, validate)
+        self._finish(run, set_up, train, held, images)
+        return self
+
+    def _split(self, codes: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        if round(len(codes) * self.validation_fraction) < MIN_VALIDATION:
+            return np.arange(len(codes)), np.zeros(0, dtype=np.int64)
+        return stratified_split(codes, self.validation_fraction, seed)
+
+    def _part(
+        self, images: Images, codes: np.ndarray, weight: np.ndarray, rows: np.ndarray, device: torch.device
+    ) -> Part:
+        x = self._pixels(images, rows)
+        part = Part.of(np.empty(0), codes[rows], weight[rows], device, torch.float32)
+        return Part(x.to(device), part.y, part.weight)
+
+    def _choose_augment(self, train: Part) -> None:
+        """Learn what varies the pictures and leaves their classes alone, where that is left to us."""
+        self.augment_, self.augment_reasons_ = self.augment, []
+        if self.augment == "auto":
+            from ganglion.data.augment import augment_for
+
+            self.augment_, self.augment_reasons_ = augment_for(train.x.cpu(), train.y.cpu())
+
+    def _augment(self) -> Augment | None:
+        return augment_named(self.augment_, classes=len(self.classes_)) if self.augment_ else None
+
+    def _objective(self, model: nn.Module) -> Objective:
+        return Supervised(model, self._loss(smooth=True), self.l1, self.max_norm, self.activity)
+
+    def _finish(self, run: Run, set_up: SetUp, train: Part, held: Part, images: Images) -> None:
+        """Leave what was learned: the module on the CPU, the record, the verdict."""
+        scores = self._scores(train, held)
+        baselines, facts = self._yardsticks(train.first(20_000), held)
+        self._rest()
+        counts = np.bincount(train.y.cpu().numpy(), minlength=len(self.classes_))
+        sizes = {
+            "n_rows": len(train.x) + len(held.x),
+            "n_train": len(train.x),
+            "n_validation": len(held.x),
+            "n_columns": self.n_features_in_,
+            "classes": {str(label): int(k) for label, k in zip(self.classes_, counts)},
+            "image_shape": list(self.image_shape_),
+            "refused": len(images.refused),
+        }
+        self._record(run, set_up, data=facts | sizes, scores=scores, baselines=baselines)
+
+    # --- answering ----------------------------------------------------------------------------------------
+
+    def _answers(self, x: Tensor) -> Tensor:
+        """Outputs in the arithmetic of training, as the loop asks for them after each epoch."""
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self._precision == "bf16"):
+            return answers(self.module_, x, self._together()).float()
+
+    def _columns(self, x: Tensor) -> np.ndarray:
+        """Small pictures as rows of numbers (n, columns), each the mean of an area."""
+        side = max(1, int((YARDSTICK_COLUMNS / x.shape[1]) ** 0.5))
+        size = [min(side, s) for s in x.shape[2:]]
+        parts = [nn.functional.adaptive_avg_pool2d(unit(part), size).flatten(1) for part in x.split(1000)]
+        return torch.cat(parts).cpu().numpy() if parts else np.zeros((0, x.shape[1] * size[0] * size[1]))
+
+    @torch.inference_mode()
+    def _outputs(self, X: Any) -> np.ndarray:
+        """Raw outputs (n, k) in double precision; files are decoded a block at a time."""
+        check_is_fitted(self, ["module_"])
+        images, step = self._read_pictures(X, reset=False), self._together()
+        blocks = (
+            self._pixels(images, np.arange(i, min(i + step, len(images))))
+            for i in range(0, len(images), step)
+        )
+        return torch.cat([self.module_(x) for x in blocks]).double().numpy()
