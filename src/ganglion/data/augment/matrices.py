@@ -32,8 +32,8 @@ def identity(n: int, device: torch.device) -> Tensor:
 def inverse(maps: Tensor) -> Tensor:
     """The map back, ``A^-1 q - A^-1 t``, in closed form, so that no device waits for a check.
 
-    >>> inverse(torch.tensor([[[2.0, 0, 6], [0, 2, 0]]]))[0].tolist()
-    [[0.5, 0.0, -3.0], [0.0, 0.5, 0.0]]
+    >>> inverse(torch.tensor([[[0.5, 0, 3], [0, 0.5, 0]]])).int()[0].tolist()
+    [[2, 0, -6], [0, 2, 0]]
     """
     (a, b, x), (c, d, y) = (row.unbind(1) for row in maps.unbind(1))
     det = a * d - b * c
@@ -51,8 +51,8 @@ def affine(angle: Tensor, scale: Tensor, shear: Tensor, shift: Tensor) -> Tensor
         shift: pixels (n, 2), to the right and down.
 
     >>> one, none = torch.ones(1), torch.zeros(1, 2)
-    >>> affine(one * torch.pi / 2, one, none, none).round()[0].tolist()
-    [[0.0, -1.0, 0.0], [1.0, 0.0, 0.0]]
+    >>> affine(one * torch.pi / 2, one, none, none).round().int()[0].tolist()
+    [[0, -1, 0], [1, 0, 0]]
     """
     cos, sin = torch.cos(angle), torch.sin(angle)
     p, q = shear.unbind(1)
