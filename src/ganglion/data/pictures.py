@@ -1,4 +1,4 @@
-"""Batches of pictures: what a network gets is augmented on its device, from numbers that follow from the batch's place."""
+"""Batches of pictures, augmented on their device with random numbers that follow from a batch's place in the run."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

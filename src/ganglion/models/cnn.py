@@ -20,7 +20,7 @@ POOLS: dict[str, Callable[[int], nn.Module]] = {"max": nn.MaxPool2d, "average": 
 
 
 class ConvBlock(nn.Sequential):
-    """``f(norm(pool(W * x + b)))``; behind a normalisation with an offset of its own b would do nothing and is left out.
+    """``f(norm(pool(W * x + b)))``; behind a normalisation, which has an offset of its own, there is no b.
 
     Pooling first gives norm and activation a quarter of the work; a maximum may change places with anything that
     rises, so there it changes nothing but the sums that the norm is taken from.
