@@ -141,7 +141,8 @@ def _entries(folder: Path) -> list[Path]:
 
 def _files(folder: Path, *above: Path) -> list[Path]:
     """All files below a folder, sorted; links are followed, but no folder is entered twice nor one ``above``."""
-    found, ahead, seen = [], [folder], {os.path.realpath(one) for one in above}
+    found: list[Path] = []
+    ahead, seen = [folder], {os.path.realpath(one) for one in above}
     while ahead:
         one = ahead.pop()
         if os.path.realpath(one) not in seen:

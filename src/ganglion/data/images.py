@@ -111,6 +111,9 @@ class Images:
     def fill(self, out: Tensor, rows: Sequence[int] | np.ndarray) -> None:
         """Write pictures into ``out`` (n, c, h, w), one after another; for threads, inside ``quiet``."""
         target = out.numpy()
+        if isinstance(self.source, np.ndarray) and self.source.shape[1:3] == tuple(self.size):
+            target[:] = self._of_array(self.source[rows]).transpose(0, 3, 1, 2)
+            return
         for place, row in enumerate(rows):
             target[place] = self._pixels(int(row), self.size).transpose(2, 0, 1)
 
@@ -127,9 +130,13 @@ class Images:
         item = self.source[i]
         if not isinstance(item, np.ndarray):
             return decode(item, self.channels, size)
-        white = 255.0 if self.kind == "uint8" else max(self.range[1], 1.0)
-        pixels = with_channels(as_kind(item, self.kind), self.channels, white)
+        pixels = self._of_array(item)
         return pixels if size is None else resized(pixels, size)
+
+    def _of_array(self, array: np.ndarray) -> np.ndarray:
+        """Pixels (..., c) of an array in this collection's kind and channels."""
+        white = 255.0 if self.kind == "uint8" else max(self.range[1], 1.0)
+        return with_channels(as_kind(array, self.kind), self.channels, white)
 
 
 def read_images(
