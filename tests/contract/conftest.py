@@ -1,15 +1,40 @@
-"""What the suites hand to every estimator: each class by itself, a quick one, a table with a toy problem."""
+"""What the suites hand to every estimator: each class by itself, a quick one, and a toy problem of its own kind."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import is_classifier, is_regressor
 
 from ganglion.base.registry import lookup, names
+from ganglion.estimators.pictures import PictureNetwork
 
-QUICK = {"max_epochs": 12, "hidden_layer_sizes": (24,), "batch_size": 32, "dropout": 0.1}
+QUICK = {"max_epochs": 12, "hidden_layer_sizes": (24,), "batch_size": 32, "dropout": 0.1,
+         "widths": (8,), "augment": "crop(1)"}  # fmt: skip
+
+
+@dataclass
+class Problem:
+    """Inputs and targets that an estimator can learn in a moment.
+
+    ``guess`` is the score of knowing nothing, ``rounding`` how much an answer may depend on the rows beside,
+    ``apart(codes)`` gives inputs from which classes are easily told.
+    """
+
+    X: Any
+    y: Any
+    guess: float
+    n_features: int
+    rounding: float
+    apart: Any
+
+    def some(self, rows):
+        """A part of the inputs."""
+        return self.X.iloc[rows] if hasattr(self.X, "iloc") else self.X[rows]
 
 
 @pytest.fixture(params=names("estimator"))
@@ -50,15 +75,67 @@ def table():
     )
 
 
-@pytest.fixture
-def target(cls, table):
-    """Something that the table tells, in the kind that the estimator wants."""
+def table_problem(cls, table):
+    """A table that tells yes from no, or a number."""
     score = 2.0 * table["new"] + (table["colour"] == "red") + table["count"] / 8
-    if is_classifier(cls()):
-        return np.where(score > 2.0, "yes", "no")
-    if is_regressor(cls()):
-        return score.to_numpy(float)
-    raise NotImplementedError(f"give the contract suites a toy problem for {cls.__name__}")
+    y = np.where(score > 2.0, "yes", "no") if is_classifier(cls()) else score.to_numpy(float)
+    guess = max(np.unique(y, return_counts=True)[1]) / len(y) if is_classifier(cls()) else 0.0
+
+    def apart(codes):
+        noise = np.random.default_rng(0).normal(size=(len(codes), 3))
+        return noise + 6 * codes[:, None] * np.array([1, -1, 0])
+
+    return Problem(table, y, guess, table.shape[1], 1e-9, apart)
+
+
+def picture_problem(cls, table):
+    """Pictures of 8 x 8 with a bright spot, or without."""
+
+    def apart(codes):
+        X = np.random.default_rng(0).integers(0, 60, (len(codes), 8, 8), dtype=np.uint8)
+        X[:, 2:6, 2:6] += (90 * codes[:, None, None]).astype(np.uint8)
+        return X
+
+    codes = np.random.default_rng(1).integers(2, size=300)
+    y = np.array(["no", "yes"])[codes]
+    return Problem(apart(codes), y, max(codes.mean(), 1 - codes.mean()), 64, 1e-5, apart)
+
+
+# the first that an estimator is a kind of makes its problem
+PROBLEMS = {PictureNetwork: picture_problem, object: table_problem}
+
+
+@pytest.fixture
+def problem(cls, table):
+    """A toy problem for the estimator."""
+    make = next(make for kind, make in PROBLEMS.items() if issubclass(cls, kind))
+    if not is_classifier(cls()) and not is_regressor(cls()) and make is table_problem:
+        raise NotImplementedError(f"give the contract suites a toy problem for {cls.__name__}")
+    return make(cls, table)
+
+
+@pytest.fixture
+def X(problem):
+    """The problem's inputs."""
+    return problem.X
+
+
+@pytest.fixture
+def y(problem):
+    """The problem's targets."""
+    return problem.y
+
+
+@pytest.fixture
+def entering():
+    """A function from a fitted estimator and inputs to the tensor that its module takes."""
+
+    def enter(model, X):
+        if isinstance(model, PictureNetwork):
+            return model._pixels(model._read_pictures(X, reset=False))
+        return torch.as_tensor(model._matrix(X)).float()
+
+    return enter
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ganglion.base.errors import DataError
 from ganglion.base.seeds import seed_from, seeded
-from ganglion.data.augment import Augment, augment_named
+from ganglion.data.augment import Augment, augment_for, augment_named
 from ganglion.data.images import Images
 from ganglion.data.pictures import unit
 from ganglion.data.split import stratified_split
@@ -96,7 +96,6 @@ class PictureClassifier(ClassTarget, PictureNetwork, SupervisedLearner):
         """Learn what varies the pictures and leaves their classes alone, where that is left to us."""
         self.augment_, self.augment_reasons_ = self.augment, []
         if self.augment == "auto":
-            from ganglion.data.augment import augment_for
 
             self.augment_, self.augment_reasons_ = augment_for(train.x.cpu(), train.y.cpu())
 

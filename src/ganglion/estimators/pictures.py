@@ -129,5 +129,10 @@ class PictureNetwork(PictureFields, Learner):
         channels, height, width = self.image_shape_
         return np.zeros((1, height, width, channels), np.uint8)
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array, tags.input_tags.three_d_array = False, True
+        return tags
+
     def _weights(self) -> dict[str, Any]:
         return {k: v.detach().contiguous().numpy() for k, v in self.module_.state_dict().items()}
