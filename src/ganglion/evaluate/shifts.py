@@ -44,7 +44,7 @@ def shift_agreement(
     >>> def is_bright_left(x):
     ...     return x[:, 0, 0] > 0
     >>> shift_agreement(is_bright_left, np.eye(4)[None], furthest=2)
-    {1: 1.0, 2: 1.0}
+    {1: 0.5, 2: 0.5}
     """
     x = np.asarray(pictures)
     if x.ndim not in (3, 4) or not x.size:
