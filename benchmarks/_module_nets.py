@@ -122,18 +122,35 @@ def conv(net: Net, n_features: int, n_outputs: int) -> nn.Module:
     dims = 3 if net.image else 2
     shape = (1, 8, 8) if net.image else net.shape
     make = nn.Conv2d if net.image else nn.Conv1d
+    # without an activation the whole network is to be linear, and a maximum is not
+    pool = getattr(nn, f"{'Avg' if net.activation == 'none' else 'Max'}Pool{dims - 1}d")
     layers: list[nn.Module] = [nn.Unflatten(1, shape)]
     size, length = shape[0], shape[-1]
     for i in range(net.depth):
         layers += [make(size, net.width, 3, padding=1), net.normalise(net.width, dims), net.act()]
         layers += net.put_inside(net.width) if i == 0 else []
         if i == 0:
-            layers.append(nn.MaxPool2d(2) if net.image else nn.MaxPool1d(2))
+            layers.append(pool(2))
             length //= 2
         size = net.width
     flat = size * length ** (2 if net.image else 1)
     hidden = [nn.Linear(flat, 64), net.act()]
     return nn.Sequential(*layers, nn.Flatten(), *hidden, *net.tail(64, n_outputs))
+
+
+class LinearCell(nn.Module):
+    """A recurrent layer without gates or bounds: ``h_t = V x_t + U h_{t-1} + b``."""
+
+    def __init__(self, channels: int, width: int, **_: Any) -> None:
+        super().__init__()
+        self.read, self.keep = nn.Linear(channels, width), nn.Linear(width, width, bias=False)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, steps, channels) -> all states (n, steps, width) and the last one, as ``nn.RNN`` gives them."""
+        states = [self.read(x[:, 0])]
+        for t in range(1, x.shape[1]):
+            states.append(self.read(x[:, t]) + self.keep(states[-1]))
+        return torch.stack(states, 1), states[-1]
 
 
 class Recurrent(nn.Module):
@@ -144,7 +161,7 @@ class Recurrent(nn.Module):
         channels, self.length = net.shape
         self.channels = channels
         more = {"nonlinearity": "relu" if net.activation == "relu" else "tanh"} if net.cell == "RNN" else {}
-        kind = getattr(nn, net.cell)
+        kind = LinearCell if net.activation == "none" else getattr(nn, net.cell)
         self.cell = kind(channels, net.width, num_layers=net.depth, batch_first=True, **more)
         self.mean = net.norm == "layer"
         self.inside = nn.Sequential(*net.put_inside(net.width))

@@ -12,7 +12,7 @@ from sklearn.metrics import balanced_accuracy_score, r2_score
 
 from ganglion.estimators.mlp import MLPClassifier, MLPRegressor
 
-PARTS = ("tuning", "reporting", "third", "fourth", "fifth", "sixth")
+PARTS = ("tuning", "reporting", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 
 @dataclass
@@ -280,7 +280,7 @@ def no_better_than_baseline(case: Case, rng: np.random.Generator) -> Case:
 
 
 def high_bias(case: Case, rng: np.random.Generator) -> Case:
-    """Too stiff a network at every number of rows: linear through and through, and with a single unit at its end."""
+    """Too stiff a network at any number of rows: linear (its pooling and cell too), with one unit at its end."""
     rows = load(case.data, 1200, np.random.default_rng(case.seed + 1))
     change = {"bottleneck": 1, "activation": "none", "norm": "none", "he": True}
     return replace(_change(replace(case, rows=rows), change, max_epochs=15, batch_size=32), curve=True)

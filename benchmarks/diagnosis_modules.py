@@ -10,8 +10,10 @@ Before any verdict is looked at, runs are drawn again until these hold:
 * sound: on clean rows at least 0.9 of the way from a guess to the best of two models of scikit-learn (linear,
   support vectors with a Gaussian kernel) trained on the same rows;
 * planted: on clean rows at least 0.1 (R^2 or balanced accuracy) below its sound twin, which differs by the fault
-  alone (overfitting and variance: 0.05 below one with brakes). For leakage: the score that
-  the run reports of itself is 0.1 above that on new rows.
+  alone (overfitting and variance: 0.05 below one with brakes; shift: the same network without what moves). For
+  leakage: the score that the run reports of itself is 0.1 above that on new rows;
+* high bias: the module is affine in its inputs, so that no number of rows makes it bend (half-way between two rows it
+  answers half-way between their answers), and three times the epochs gain less than 0.05.
 """
 
 import argparse
@@ -50,7 +52,7 @@ PAGE, MARKS = (
     Path(__file__).parents[1] / "docs" / "diagnosis.md",
     ("<!-- modules -->", "<!-- modules end -->"),
 )
-# what a fault is measured against, where its twin is not the sound run itself
+# what a fault is measured against, where its twin is not the sound run itself: settings, parts of the network
 BRAKES = {"optimizer": "adamw", "weight_decay": 0.3, "early_stopping": True, "validation_fraction": 0.2}
 TWINS: dict[str, dict[str, Any]] = {
     "ignored_imbalance": {"class_weight": "balanced"},
@@ -59,6 +61,8 @@ TWINS: dict[str, dict[str, Any]] = {
     "overfitting": BRAKES,
     "high_variance": BRAKES,
 }
+NET_TWINS: dict[str, dict[str, Any]] = {"internal_shift": {"inside": None, "norm_momentum": 0.1}}
+MORE, MORE_GAIN, AFFINE = 3, 0.05, 1e-3  # epochs, what they may gain, and float32's rounding over ten layers
 
 
 @dataclass
@@ -134,6 +138,19 @@ def known_level(case: Case) -> tuple[float, float]:
     return guess, max(case.score(m) for m in made)
 
 
+def stiff(case: Case, broken: Any) -> bool:
+    """Whether the network is affine in its inputs, and trained to its end."""
+    x = torch.randn(3, 64, case.rows.X.shape[1], generator=torch.Generator().manual_seed(case.seed))
+    x[2] = (x[0] + x[1]) / 2
+    with torch.no_grad():
+        a, b, middle = (broken.module_.eval()(part) for part in x)
+    if (middle - (a + b) / 2).abs().max() > AFFINE * middle.abs().max():
+        return False
+    longer = {"max_epochs": MORE * case.settings["max_epochs"]}
+    more = fitted(replace(case, curve=False, settings=case.settings | longer))
+    return case.score(more) - case.score(broken) < MORE_GAIN
+
+
 def draw(part: str, kind: str, arch: str, data: str, first_seed: int) -> tuple[Outcome, Outcome]:
     """A sound run and the same with the fault, drawn until both are what they should be."""
     names = possible(kind, arch)
@@ -152,7 +169,12 @@ def draw(part: str, kind: str, arch: str, data: str, first_seed: int) -> tuple[O
         bad_took = time.perf_counter() - start
         bad_score = bad.score(broken)
         against = score
-        if kind in TWINS:
+        if kind == "high_bias" and not stiff(bad, broken):
+            continue
+        if kind in NET_TWINS:
+            net = replace(bad.net, **NET_TWINS[kind])
+            against = bad.score(fitted(replace(bad, net=net)))
+        elif kind in TWINS:
             net = replace(healthy.net, dropout=0.3) if TWINS[kind] is BRAKES else bad.net
             against = bad.score(
                 fitted(replace(bad, net=net, settings=bad.settings | TWINS[kind], curve=False))

@@ -67,7 +67,7 @@ def high_bias(view: View) -> Finding | None:
     missing = possible - train
     if (
         missing < max(GAP, ERRORS * noise)
-        or train - held >= max(GAP, ERRORS * noise)
+        or train - held >= (max(GAP, ERRORS * noise) if view.best_possible is None else missing + noise)
         or rise >= max(FLAT_CURVE, 2 * noise, missing / 4)
     ):
         return None

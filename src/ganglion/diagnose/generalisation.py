@@ -13,7 +13,7 @@ ERRORS = 2.0
 # Three tenths of the score are lost between training and held-out rows.
 WIDE_GAP = 0.3
 UNGUARDED_GAP = 0.25  # where neither the best epoch was kept nor an early stop in force
-GUARDED_GAP = 0.4  # where both were
+GUARDED_GAP = 0.4  # where the best epoch was kept: an earlier stop would not have helped
 # So far below a simple model on the same rows, the fit itself does harm ...
 BEATEN = 0.2
 # ... if it fits the training rows at least as well as that model does others.
@@ -98,8 +98,8 @@ def _gap(view: View, regret: float) -> dict[str, float]:
     if best is not None:
         found["best_baseline"] = best
     kept_best = view.record.best_epoch is not None
-    much = WIDE_GAP if kept_best != in_time(view) else GUARDED_GAP if kept_best else UNGUARDED_GAP
-    wide = gap >= max(much, 3 * noise)
+    much = GUARDED_GAP if kept_best else WIDE_GAP if in_time(view) else UNGUARDED_GAP
+    wide = gap >= much
     harmful = beaten or regret >= REGRET or wide
     return found | {"kept_loss_over_best": regret, "harmful": float(harmful)}
 
@@ -189,6 +189,9 @@ def _loosen(view: View) -> tuple[Remedy, str]:
         return Remedy(
             "regularise_less", 0.1, "Divide the penalties by 10."
         ), "a penalty shrank the weights to nothing"
+    if view.linear:
+        remedy = Remedy("change_activation", "relu", "Put activations between the layers.")
+        return remedy, "without an activation between its layers it is a linear model"
     if view.record.stopped == "time":  # a larger network would get even less far
         return Remedy("more_epochs", 5.0, "Give it five times the time."), "the time limit ended training"
     if view.fall(0.25) >= FALLING and view.record.stopped in ("epochs", "steps", "interrupt"):

@@ -1,5 +1,6 @@
 """Rules about gradients: steps that are not numbers, gradients that explode or vanish."""
 
+import math
 from typing import Any
 
 from ganglion.diagnose.finding import Finding, Remedy
@@ -8,8 +9,8 @@ from ganglion.diagnose.view import View, number, numbers
 
 # Sound networks start with layer gradients of .1 to 30 (loss in nats, or targets of spread 1).
 LARGE_GRADIENT = 100.0
-# Above that range, with a first epoch at several times the loss of a guess that its small steps have not caused.
-LARGEST_SOUND, FAR_FROM_CHANCE, SMALL_STEP = 30.0, 3.0, 0.02
+# Above that range, with a first epoch at several times the loss of a guess, or one that overflows.
+LARGEST_SOUND, FAR_FROM_CHANCE = 30.0, 3.0
 # A step a hundred times the epoch's mean undoes what the others learned.
 SPIKE = 100.0
 
@@ -78,9 +79,8 @@ def exploding_gradients(view: View) -> Finding | None:
         layer = max(view.first_look, key=lambda row: number(row.get("grad_norm")) or 0.0)
         evidence = {"grad_norm_at_start": max(start), "threshold": LARGE_GRADIENT}
         return _exploding(str(layer.get("layer", "")), evidence, True, view.own_module)
-    first = view.losses[0] / view.chance_loss if view.losses else 0.0
-    small_steps = 0 < max(view.update_ratios[:4], default=0.0) < SMALL_STEP
-    if start and max(start) >= LARGEST_SOUND and first >= FAR_FROM_CHANCE and small_steps:
+    first = view.losses[0] / view.chance_loss if view.losses else math.inf if view.non_finite else 0.0
+    if start and max(start) >= LARGEST_SOUND and first >= FAR_FROM_CHANCE:
         evidence = {
             "grad_norm_at_start": max(start),
             "threshold": LARGEST_SOUND,

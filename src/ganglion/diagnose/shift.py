@@ -1,18 +1,21 @@
 """A rule about what layers see: statistics that keep moving, or that differ between training and answering."""
 
 import math
-from statistics import median_high
+from itertools import pairwise
 
 from ganglion.diagnose.finding import Finding, Remedy
-from ganglion.diagnose.view import View, number
+from ganglion.diagnose.view import Row, View, number, numbers
 
-# In the second half of a sound run a layer's inputs move by less than their spread from look to look, and by up to
-# 2.5 spreads where a fit stands still for other reasons.
+# At the end of a run a layer's inputs move by less than their spread from look to look, and by up to 2.8 spreads
+# where a fit is unfinished for other reasons.
 SHIFT = 3.5
+# Where rows have become alike, their spread is next to nothing and any movement is many of it; but then their size
+# stays the same. What moves them also makes them larger or smaller from look to look.
+RESIZED = 1.25
 # The mean loss of the epoch that was kept against the same rows answered in evaluation mode: sound runs stay below
 # 1.5, since weights improve within an epoch and dropout only makes training harder.
 APART = 2.0
-WORSE = 0.25  # ... in units of a guess's loss, so that two losses near 0 do not count
+WORSE = 0.15  # ... in units of a guess's loss, so that two losses near 0 do not count (sound runs: below .05)
 # Without that loss: so many more wrong answers than the loss in training mode allows.
 WRONG = 0.3
 LOOKS = 3
@@ -24,17 +27,15 @@ def internal_shift(view: View) -> Finding | None:
 
 
 def _drifting(view: View) -> Finding | None:
-    """The means of a layer's inputs move by more than their spread at most looks of the second half."""
+    """The means of a layer's inputs still move by more than their spread at the last two looks."""
     looks = [rows for rows in view.moments if any(number(r.get("input_shift")) is not None for r in rows)]
-    late = looks[len(looks) // 2 :]
-    if len(late) < LOOKS or not view.unfinished:
+    if len(looks) < LOOKS or not (view.unfinished or view.falls_short_of(view.best_possible)):
         return None
-    by_layer: dict[str, list[float]] = {}
-    for rows in late:
+    by_layer: dict[str, list[Row]] = {}
+    for rows in looks:
         for row in rows:
-            if (shift := number(row.get("input_shift"))) is not None:
-                by_layer.setdefault(str(row.get("layer", "")), []).append(shift)
-    shifts = {k: median_high(v) for k, v in by_layer.items() if len(v) >= LOOKS}
+            by_layer.setdefault(str(row.get("layer", "")), []).append(row)
+    shifts = {name: _still_moves(rows[-LOOKS:]) for name, rows in by_layer.items()}
     layer = max(shifts, key=shifts.__getitem__, default="")
     if not layer or shifts[layer] < SHIFT:
         return None
@@ -49,13 +50,21 @@ def _drifting(view: View) -> Finding | None:
         },
         meaning=(
             f"What enters layer {layer!r} keeps moving, by {shifts[layer]:.1f} of its standard deviations from look to "
-            "look even late in the run: the layer learns for inputs that do not come again."
+            "look even at the end of the run: the layer learns for inputs that do not come again."
         ),
         remedy=Remedy(
             "normalise", "layer", "Normalise the inputs of the layers, and lower the learning rate."
         ),
         lab="internal-shift",
     )
+
+
+def _still_moves(rows: list[Row]) -> float:
+    """By how many spreads a layer's inputs moved to each of the last two looks; 0 where their size stayed the same."""
+    moved = numbers(rows[1:], "input_shift")
+    sizes = [math.hypot(*numbers([row], "input_mean"), *numbers([row], "input_std")) for row in rows]
+    resized = all(a <= 0 or not a / RESIZED < b < a * RESIZED for a, b in pairwise(sizes))
+    return min(moved) if len(moved) == LOOKS - 1 and resized else 0.0
 
 
 def _lagging(view: View) -> Finding | None:

@@ -4,14 +4,12 @@ import math
 
 from ganglion.diagnose.finding import Finding, Remedy
 from ganglion.diagnose.units import DEAD, is_at_zero, worst
-from ganglion.diagnose.view import View, number, numbers
+from ganglion.diagnose.view import LARGE_STEP, View, number, numbers
 
 # A good step moves a layer by about a thousandth to a hundredth of its size.
 GOOD_STEP = 5e-3
 # A step of half the weights' size forgets what they were.
 HUGE_STEP = 0.5
-# A step of a seventh may go well; it is called too high only with a sign of harm.
-LARGE_STEP = 0.15
 # Weights that double within a few hundred steps (see view.FEW_STEPS) were thrown, not trained.
 GROWTH = 2.0
 # Gradients that grew so much before an overflow were driven by the steps.
@@ -164,10 +162,14 @@ def _stuck(view: View) -> Finding | None:
         return None
     at_chance = view.losses[-1] >= 0.9 * view.chance_loss
     if train is not None and dummy is not None:
-        at_chance = train - dummy < max(MARGIN / 2, 2 * view.noise(dummy, "train"))
+        guess = 0.0 if view.is_regression else dummy  # the mean's R^2 is 0 on the rows that it was taken from
+        at_chance = train - guess < max(MARGIN / 2, 2 * view.noise(guess, "train"))
     possible = best is not None and train is not None and best - train >= MARGIN
     if not at_chance or (best is not None and not possible):
         return None
+    linear = view.baseline("linear")
+    if not at_zero and view.linear and linear is not None and linear < view.guess + MARGIN:
+        return None  # a network without activations cannot do more: it is too stiff, not stuck
     evidence = {
         "fall_in_second_half": view.fall(0.5),
         "threshold": FLAT,

@@ -1,7 +1,7 @@
 """Rules about units: dead ones that are always 0, saturated ones that are always at a bound."""
 
 from ganglion.diagnose.finding import Finding, Remedy
-from ganglion.diagnose.view import Row, View, number
+from ganglion.diagnose.view import LARGE_STEP, Row, View, number
 
 # Half of a layer lost is a layer of half the width; sound networks have under a tenth.
 DEAD = 0.5
@@ -65,9 +65,10 @@ def dead_units(view: View) -> Finding | None:
 
 
 def saturated_from_start(view: View) -> Finding | None:
-    """Bounded units that sit at their bounds before training changed anything."""
+    """Bounded units that sit at their bounds before training changed anything: after a first step that is small."""
     share, layer = saturated_share(view.first_look)
-    return _saturated(view, share, layer, True) if share >= SATURATED else None
+    thrown = max(view.update_ratios[:1], default=0.0) >= LARGE_STEP
+    return _saturated(view, share, layer, True) if share >= SATURATED and not thrown else None
 
 
 def saturated_units(view: View) -> Finding | None:

@@ -10,10 +10,13 @@ from ganglion.base.record import TrainingRecord
 Row = dict[str, Any]
 
 TINY = 1e-12  # a norm below is a layer of zeros
+LARGE_STEP = 0.15  # a step of a seventh of the weights may go well; it is the cause only with a sign of harm
 FEW_STEPS = 300  # so few steps of a sound size cannot double a layer's weights
 BENT = 0.05  # a direction that bends down by so much of the steepest one leads away from a saddle
 AT_REST = 0.02  # so little of the loss went in the last quarter of the run
 FEW_WATCHED = 8  # a unit that is on for half of the rows is off for all of so many in one case of 256
+LINEAR = frozenset({"Linear", "Conv1d", "Conv2d", "Conv3d"})  # layers that are linear by themselves
+LEAST_R2 = 0.1  # below, the error of R^2 is no longer ruled by R^2 itself
 UNEVEN = 3.0  # from this ratio of classes on, accuracy mostly tells how frequent the largest is
 
 
@@ -202,6 +205,13 @@ class View:
         return self.first_look
 
     @property
+    def linear(self) -> bool:
+        """Whether the layers are linear and no activation was heard between them: as stiff as a linear model."""
+        kinds = {row.get("kind") for row in self.last_look}
+        heard = any(row.get("activation") for row in self.last_look)
+        return len(self.last_look) > 1 and kinds <= LINEAR and not heard
+
+    @property
     def last_look(self) -> list[Row]:
         """The layers at the last watched moment."""
         return self.moments[-1] if self.moments else []
@@ -239,6 +249,11 @@ class View:
         """The largest layer gradient ever watched over that of the first look."""
         sizes = [max(found) for rows in self.moments if (found := numbers(rows, "grad_norm"))]
         return max(sizes) / sizes[0] if sizes and sizes[0] > 0 else 1.0
+
+    @property
+    def non_finite(self) -> bool:
+        """Whether a number that is none ended the run."""
+        return self.record.stopped == "non_finite"
 
     @property
     def crawling(self) -> bool:
@@ -351,10 +366,13 @@ class View:
         return max((v for v in (self.best_baseline, self.left_out) if v is not None), default=None)
 
     def noise(self, score: float, part: str = "validation") -> float:
-        """The standard error of a score on so many rows: binomial, or about 2 (1 - R^2) / sqrt(n) for R^2."""
+        """The standard error of a score on so many rows: binomial; for R^2 it is 2 (1 - R^2) sqrt(R^2 / n).
+
+        Both are the usual large-sample values; near 0, where the second one vanishes, ``LEAST_R2`` stands in for R^2.
+        """
         n = float(max(self.size(part) or 100, 2))
         if self.is_regression:
-            return 2.0 * max(1.0 - score, 0.0) / math.sqrt(n)
+            return 2.0 * max(1.0 - score, 0.0) * math.sqrt(min(max(abs(score), LEAST_R2), 1.0) / n)
         p = min(max(score, 0.0), 1.0)
         if self.score_key == "balanced_accuracy":
             # the smallest class decides: its share of the rows is all that half of the score stands on
