@@ -1,25 +1,29 @@
 """Augmentation chosen from the pictures: what changes them and not what they show.
 
-A flip, a quarter turn or other light is allowed where a quick model of the classes finds two things on held-out
-pictures: it still knows at least half of what it knew beyond chance, and a model trained on changed pictures too loses
-next to nothing on upright ones (where b is a mirrored d, it would). Where there are no classes but masks or boxes, a
-flip is allowed where flipped pictures can hardly be told from others.
+A flip, a quarter turn or other light is allowed where a quick model finds three things on held-out pictures: of their
+classes it still knows at least half of what it knew beyond chance; trained on changed pictures too, it loses next to
+nothing on upright ones (where b is a mirrored d, it would); and changed pictures could be there, as they are not told
+from others almost without fail. Where there are no classes but masks or boxes, they must hardly be told at all.
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from ganglion.data.augment.colour import recolour
-from ganglion.data.augment.glance import Change, Glance, class_glance, tell_apart
+from ganglion.data.augment.glance import class_glance, features, told_apart
 
 MOST = 4_000  # pictures looked at
 FEWEST = 150  # below, nothing can be said
 KNOWN = 0.5  # of the share beyond chance that must survive
 LOST = 0.03  # of it that training on both may cost
-APART = 0.6  # share told apart, up to which a flip makes a picture that could be there
+APART, HARDLY = 0.9, 0.6  # share told apart, up to which changed pictures could be there; without classes
 PIECE = 128  # pixels of a side from which few large pictures are looked at in pieces
 GREY, PLAIN = 0.02, 0.04  # differences of channels, and of border pixels, that count as none
 STEP = 16  # pictures that fill their frame move by 1/16 of the side
+
+Change = Callable[[Tensor], Tensor]
 
 
 def augment_for(images: Tensor, codes: Tensor | None) -> tuple[str, list[str]]:
@@ -40,9 +44,10 @@ def augment_for(images: Tensor, codes: Tensor | None) -> tuple[str, list[str]]:
     x = images[rows]
     x = x / 255 if x.dtype == torch.uint8 else x.float()
     codes = None if codes is None else codes[rows]
-    chosen, reasons = [], []
+    looked, groups = (x, torch.arange(len(x))) if codes is not None else _pieces(x)
+    plain, chosen, reasons = features(looked), [], []
     for part, what, change in _candidates(x):
-        fits, reason = _fits(what, x, codes, change)
+        fits, reason = _fits(what, plain, features(change(looked)), codes, groups)
         reasons.append(reason)
         if fits:
             chosen.append(part)
@@ -70,54 +75,46 @@ def _candidates(x: Tensor) -> list[tuple[str, str, Change]]:
 
 def _other_light(x: Tensor) -> Tensor:
     """Factors and hues as ``colour(0.2, hue=0.02)`` draws them."""
-    unit = torch.rand(4, len(x), generator=torch.Generator().manual_seed(1)) * 2 - 1
-    return recolour(x, *(1 + 0.2 * unit[:3]), 0.02 * unit[3])
+    a, b, c, d = torch.rand(4, len(x), generator=torch.Generator().manual_seed(1)) * 2 - 1
+    return recolour(x, 1 + 0.2 * a, 1 + 0.2 * b, 1 + 0.2 * c, 0.02 * d)
 
 
-def _fits(what: str, x: Tensor, codes: Tensor | None, change: Change) -> tuple[bool, str]:
+def _fits(
+    what: str, plain: Tensor, changed: Tensor, codes: Tensor | None, groups: Tensor
+) -> tuple[bool, str]:
+    """Whether a change suits, and why."""
+    if len(plain) < FEWEST or groups.max() < 2:
+        return False, f"Not {what}: {int(groups.max()) + 1:,} pictures are too few to try it."
+    apart = told_apart(plain, changed, groups)
     if codes is None:
-        return _looks_alike(what, x, change)
-    if len(x) < FEWEST or int(codes.max()) == 0:
-        return (
-            False,
-            f"Not {what}: {len(x)} pictures of {int(codes.max()) + 1} classes are too few to try it.",
+        fits = apart < HARDLY
+        sentence = (
+            f"{what}: a quick model tells such pictures from others in {apart:.1%} of cases (chance 50%)."
         )
-    seen = class_glance(x, codes, change)
-    known, kept = seen.upright - seen.chance, seen.changed - seen.chance
+        return fits, _capital(sentence if fits else f"not {sentence}")
+    seen = class_glance(plain, changed, codes)
+    known = seen.upright - seen.chance
     if known < 4 * seen.spread:
         return False, (
-            f"Not {what}: the quick model names {seen.upright:.1%} of held-out pictures rightly and the most frequent "
-            f"class alone {seen.chance:.1%}, so it cannot tell what a change costs."
+            f"Not {what}: a quick model names {seen.upright:.1%} of held-out pictures rightly, the most frequent class "
+            f"alone {seen.chance:.1%}, so it cannot tell what a change costs."
         )
-    numbers = (
-        f"a quick model names {seen.upright:.1%} of {seen.n:,} held-out pictures rightly and {seen.changed:.1%} "
-        f"of them {what} (chance {seen.chance:.1%})"
+    facts = (
+        f"of {seen.n:,} held-out pictures a quick model names {seen.upright:.1%} as they are and {seen.changed:.1%} "
+        f"{what} (chance {seen.chance:.1%}), trained on both {seen.both:.1%} as they are; it tells the two kinds apart "
+        f"in {apart:.1%} of cases"
     )
-    if kept < KNOWN * known:
-        return False, f"Not {what}: {numbers}."
+    if seen.changed - seen.chance < KNOWN * known:
+        return False, f"Not {what}: {facts}. Too little of the classes is left."
     if seen.upright - seen.both > LOST * known + seen.spread:
-        return (
-            False,
-            f"Not {what}: {numbers}, but only {seen.both:.1%} as they are once it is trained on both.",
-        )
-    return True, f"{what.capitalize()}: {numbers}; trained on both it names {seen.both:.1%} as they are."
+        return False, f"Not {what}: {facts}. Training on both costs too much."
+    if apart > APART:
+        return False, f"Not {what}: {facts}. There are no such pictures."
+    return True, _capital(f"{what}: {facts}.")
 
 
-def _looks_alike(what: str, x: Tensor, change: Change) -> tuple[bool, str]:
-    if what == "in other light":
-        return (
-            True,
-            "In other light: a small change of brightness and colour leaves masks and boxes where they are.",
-        )
-    pieces, groups = _pieces(x)
-    if len(pieces) < FEWEST or len(x) < 3:
-        return False, f"Not {what}: {len(x)} pictures are too few to try it."
-    seen: Glance = tell_apart(pieces, groups, change)
-    fits = seen.changed < APART
-    sentence = (
-        f"a quick model tells pictures {what} from others in {seen.changed:.1%} of cases (chance 50 %)."
-    )
-    return fits, f"{what.capitalize()}: {sentence}" if fits else f"Not {what}: {sentence}"
+def _capital(sentence: str) -> str:
+    return sentence[0].upper() + sentence[1:]
 
 
 def _pieces(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ CELLS, PLACES = 7, 14  # places of strokes and of levels along each side
 DIRECTIONS = 8
 RIDGE = 0.1
 
-Change = Callable[[Tensor], Tensor]
+Model = Callable[[Tensor], Tensor]
 
 
 class Glance(NamedTuple):
@@ -30,41 +30,41 @@ class Glance(NamedTuple):
 
     @property
     def spread(self) -> float:
-        """The standard error of a share of ``n``, at most."""
+        """The largest standard error of a share of ``n``."""
         return 0.5 / self.n**0.5
 
 
-def class_glance(x: Tensor, codes: Tensor, change: Change) -> Glance:
+def class_glance(plain: Tensor, changed: Tensor, codes: Tensor) -> Glance:
     """How well classes are told apart before and after a change, and after training on both.
 
-    Arguments: ``x`` (n, c, h, w) in [0, 1], in random order; ``codes`` (n,); ``change`` keeps the number of pictures.
+    Arguments: features (n, d) of pictures in random order, as they are and changed; ``codes`` (n,). The last third is
+    held out.
     """
-    n, k = len(x) * 2 // 3, int(codes.max()) + 1
-    plain, changed = features(x), features(change(x))
-    train, test = codes[:n], codes[n:]
-    wanted = torch.eye(k)
-    one = ridge(plain[:n], wanted[train])
-    two = ridge(torch.cat([plain[:n], changed[:n]]), wanted[train].repeat(2, 1))
+    n, k = len(plain) * 2 // 3, int(codes.max()) + 1
+    wanted, test = torch.eye(k)[codes[:n]], codes[n:]
+    one = ridge(plain[:n], wanted)
+    two = ridge(torch.cat([plain[:n], changed[:n]]), wanted.repeat(2, 1))
 
-    def right(model: Change, rows: Tensor) -> float:
+    def right(model: Model, rows: Tensor) -> float:
         return float((model(rows[n:]).argmax(1) == test).float().mean())
 
     chance = torch.bincount(test, minlength=k).max().item() / len(test)
     return Glance(right(one, plain), right(one, changed), right(two, plain), chance, len(test))
 
 
-def tell_apart(x: Tensor, groups: Tensor, change: Change) -> Glance:
-    """How well changed pictures are told from those that are as they were.
+def told_apart(plain: Tensor, changed: Tensor, groups: Tensor) -> float:
+    """The share of held-out pictures of which a quick model knows whether they were changed; chance is a half.
 
-    Pictures of one group (pieces of one large picture) are all trained on or all held out. ``upright`` and the rest
-    but ``changed`` say nothing here; ``changed`` is the share told apart, of which a half is chance.
+    Arguments: features (n, d); ``groups`` (n,), numbers from 0 on: pictures of one group (pieces of one picture) are
+    all trained on, or all held out, as the last third of the groups is.
     """
     held = groups * 3 >= 2 * (groups.max() + 1)
-    plain, changed = features(x), features(change(x))
     wanted = torch.eye(2).repeat_interleave(int((~held).sum()), 0)
     model = ridge(torch.cat([plain[~held], changed[~held]]), wanted)
-    right = [(model(rows[held]).argmax(1) == i).float().mean() for i, rows in enumerate((plain, changed))]
-    return Glance(1.0, float(sum(right) / 2), 1.0, 0.5, 2 * int(held.sum()))
+    right = [
+        (model(rows[held]).argmax(1) == code).float().mean() for code, rows in enumerate((plain, changed))
+    ]
+    return float(sum(right) / 2)
 
 
 def features(x: Tensor) -> Tensor:
@@ -73,21 +73,24 @@ def features(x: Tensor) -> Tensor:
     A stroke is the part of the lightness gradient along a direction, where it is positive.
     """
     if max(x.shape[2:]) > SIDE:
-        x = F.adaptive_avg_pool2d(x, [min(side, SIDE) for side in x.shape[2:]])
-    levels = F.adaptive_avg_pool2d(
-        x, [min(side, PLACES if x.shape[1] == 1 else CELLS) for side in x.shape[2:]]
-    )
+        x = _averaged(x, SIDE)
+    levels = _averaged(x, PLACES if x.shape[1] == 1 else CELLS)
     light = x.mean(1, keepdim=True)
     across = F.pad(light[..., 2:] - light[..., :-2], (1, 1))
     down = F.pad(light[..., 2:, :] - light[..., :-2, :], (0, 0, 1, 1))
     angles = torch.arange(DIRECTIONS) * (2 * torch.pi / DIRECTIONS)
     strokes = F.relu(across * torch.cos(angles).view(-1, 1, 1) + down * torch.sin(angles).view(-1, 1, 1))
-    strokes = F.adaptive_avg_pool2d(strokes, [min(side, CELLS) for side in x.shape[2:]])
+    strokes = _averaged(strokes, CELLS)
     strokes = strokes / (strokes.square().sum((1, 2, 3), keepdim=True).sqrt() + 1e-6)
     return torch.cat([levels.flatten(1), strokes.flatten(1)], 1)
 
 
-def ridge(rows: Tensor, wanted: Tensor) -> Change:
+def _averaged(x: Tensor, most: int) -> Tensor:
+    """Averaged down to at most so many places along each side."""
+    return F.adaptive_avg_pool2d(x, (min(x.shape[2], most), min(x.shape[3], most)))
+
+
+def ridge(rows: Tensor, wanted: Tensor) -> Model:
     """Least squares of standardised rows (n, d) with a penalty: a function from rows to (n, outputs)."""
     mean, std = rows.mean(0), rows.std(0) + 1e-3 * rows.std() + 1e-6
     z, middle = (rows - mean) / std, wanted.mean(0)
