@@ -310,3 +310,27 @@ def test_layers_stand_in_the_order_in_which_they_are_called():
     X = rng.normal(size=(80, 4)).astype(np.float32)
     net = MLPClassifier(module=lambda n, k: HeadFirst(), preprocess="none", max_epochs=1).fit(X, X[:, 0] > 0)
     assert {row["layer"]: row["index"] for row in net.record_.layers} == {"body": 0, "head": 1}
+
+
+@pytest.mark.parametrize("batch", [90, 45, 10, 3])  # 1, 2, 9 and 30 steps an epoch
+@pytest.mark.parametrize("kind", [LayerWatch, NoiseWatch])
+def test_a_watcher_that_rests_misses_nothing(kind, batch):
+    class Awake(kind):
+        calls = 0
+
+        def rests(self, run):
+            return False
+
+        def backward(self, run):
+            self.calls += 1
+            super().backward(run)
+
+    class Counted(Awake):
+        rests = kind.rests
+
+    watchers = Awake(), Counted()
+    for watch in watchers:
+        torch.manual_seed(0)
+        train(NETS["modules"](), [watch], batch=batch, epochs=40)
+    assert watchers[0].rows == watchers[1].rows
+    assert watchers[1].calls < 0.8 * watchers[0].calls

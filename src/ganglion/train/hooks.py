@@ -13,7 +13,13 @@ class Hook:
     weights are still the old ones, ``step(run)`` after the update, ``epoch(run, row)`` when a row of the
     history is complete, ``end(run)`` when the kept weights are in place. Work with random numbers belongs
     into ``run.aside()``, so that the run's own stream stays as it is.
+    A hook that ``rests(run)`` where an epoch opens is not called in its steps: on a small network calls that do
+    nothing would be most of what watching costs.
     """
+
+    def rests(self, run: "Run") -> bool:
+        """Whether no step of the epoch that opens is of interest."""
+        return False
 
     def start(self, run: "Run") -> None:
         """Before the first step."""
@@ -29,6 +35,11 @@ class Hook:
 
     def end(self, run: "Run") -> None:
         """After the last step, with the kept weights in place."""
+
+
+def awake(hooks: "tuple[Hook, ...]", run: "Run") -> "list[Hook]":
+    """The hooks that want to see steps of the epoch that opens."""
+    return [hook for hook in hooks if not hook.rests(run)]
 
 
 def listeners(hooks: "list[Hook] | tuple[Hook, ...]", moment: str) -> list[Any]:

@@ -16,7 +16,7 @@ from ganglion.optim.schedules import Schedule, constant
 from ganglion.train.checkpoint import Checkpoint
 from ganglion.train.clip import Clip, clip_, global_norm
 from ganglion.train.guard import Guard, gradients_of, locate
-from ganglion.train.hooks import Hook, listeners
+from ganglion.train.hooks import Hook, awake, listeners
 from ganglion.train.meter import Meter
 from ganglion.train.run import Keep, Run, check_run, planned_steps
 
@@ -71,7 +71,6 @@ def fit(
     rates = {name: [g["lr"] for g in o.param_groups] for name, o in optimizers.items()}
     members = getattr(objective, "members", None)
     guard, meter = Guard(device, buffers=objective.buffers()), Meter(device)
-    on_backward, on_step, on_epoch = (listeners(hooks, m) for m in ("backward", "step", "epoch"))
     if checkpoint is not None and checkpoint.resume(run):
         meter.load(run.totals)
     for hook in hooks:
@@ -80,6 +79,7 @@ def fit(
     try:
         while run.stopped is None and (epochs is None or run.epoch < epochs):
             stream = batches.epoch(seed, run.epoch, run.drawn)
+            on_backward, on_step = (listeners(awake(hooks, run), m) for m in ("backward", "step"))
             for name, group, closes in updates(objective.phases, stream, accumulate, run):
                 run.batch, run.phase, optimizer = group[-1], name, optimizers[name]
                 set_rate(run, optimizer, rates[name], schedule)
@@ -115,7 +115,7 @@ def fit(
                     break
                 if closes and checkpoint is not None and checkpoint.due() and guard.read(force=True) is None:
                     checkpoint.save(run, meter.dump())
-            close_epoch(run, meter, guard, validate, on_epoch)
+            close_epoch(run, meter, guard, validate, listeners(hooks, "epoch"))
             if checkpoint is not None and run.stopped in (None, "early", "steps"):
                 checkpoint.save_epoch(run)
     except KeyboardInterrupt:

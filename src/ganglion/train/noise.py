@@ -64,12 +64,18 @@ class NoiseWatch(Hook):
         sampled = not hasattr(run.batches, "__len__") or len(run.batches) > 1
         self._on = plain and sampled
 
+    def rests(self, run: "Run") -> bool:
+        """Where no window is open, and none opens."""
+        return self._sum is None and run.step > FIRST and not self._opens(run)
+
     def backward(self, run: "Run") -> None:
         """Take in a gradient while a window is open."""
-        if self._sum is None and run.epoch == self._epoch and run.step != FIRST:
-            return
-        if self._sum is None and not self._opens(run):
-            return
+        if self._sum is None:
+            if run.epoch == self._epoch and run.step != FIRST:
+                return
+            self._epoch = run.epoch
+            if not self._opens(run):
+                return
         grads = [p.grad.flatten() for p in run.objective.parameters_of(run.phase) if p.grad is not None]
         if self._sum is None:
             self._sum, self._squares, self._steps, self._examples = [g.clone() for g in grads], [], 0, 0
@@ -85,7 +91,6 @@ class NoiseWatch(Hook):
             self._sum = None
 
     def _opens(self, run: "Run") -> bool:
-        self._epoch = run.epoch
         return self._on and run.step >= FIRST and run.epoch & (run.epoch - 1) == 0
 
     @property

@@ -63,6 +63,10 @@ class LayerWatch(Hook):
             self._matrices += own
         self._by_hand = dense_pass(run.objective)
 
+    def rests(self, run: "Run") -> bool:
+        """In most epochs after the first ones."""
+        return run.step > EARLY[-1] and not _due(run.epoch)
+
     def backward(self, run: "Run") -> None:
         """At a due moment, keep what the update will change."""
         if run.epoch == self._epoch and (run.step > EARLY[-1] or run.step not in EARLY):
@@ -124,9 +128,12 @@ class LayerWatch(Hook):
 
     def _affords(self, run: "Run") -> bool:
         """Whether an epoch that opens is looked at."""
-        if run.epoch & (run.epoch - 1) == 0:
+        if not _due(run.epoch):
+            return False
+        if _doubles(run.epoch):
             return True
-        if not _due(run.epoch) or self._spent + (cost := self._cost(run)) > SHARE * run.step:
+        cost = self._cost(run)
+        if self._spent + cost > SHARE * run.step:
             return False
         self._spent += cost
         return True
@@ -166,9 +173,14 @@ def together(parts: list[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.stack(parts).norm()
 
 
+def _doubles(epoch: int) -> bool:
+    """0 and the powers of two."""
+    return epoch & (epoch - 1) == 0
+
+
 def _due(epoch: int) -> bool:
-    """Epochs 0, 1, 2, 3, then the next at least a quarter further."""
+    """Those, and between them epochs at least a quarter further than the last: 0, 1, 2 ... 8, 10, 12, 15, 16, 18."""
     at = 0
     while at < epoch:
         at += max(1, at // 4)
-    return at == epoch
+    return at == epoch or _doubles(epoch)
