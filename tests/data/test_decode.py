@@ -262,7 +262,7 @@ def test_numbers_of_32_bits_are_refused(tmp_path: Path) -> None:
 
 
 def test_codes_refuse_colour(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"a\.png' is a picture of mode RGB"):
+    with pytest.raises(DataError, match=r"a\.png' is a PNG of mode RGB"):
         decode_codes(saved(tmp_path, Image.fromarray(SCENE), "a.png"))
 
 

@@ -114,14 +114,14 @@ def decode(path: str | os.PathLike[str], channels: int, size: tuple[int, int] | 
 def decode_codes(path: str | os.PathLike[str]) -> np.ndarray:
     """The stored numbers of a one-channel picture, (h, w): palette indices, grey values or 0 and 1.
 
-    Raises ``DataError`` naming the file, also for colour.
+    Raises ``DataError`` naming the file, also for colour and for JPEG.
     """
     with _opened(path) as image:
         image.load()
-        if image.mode not in {"1", "L", "P", "I", "I;16", "I;16B", "I;16L"}:
+        if image.format == "JPEG" or image.mode not in {"1", "L", "P", "I", "I;16", "I;16B", "I;16L"}:
             raise DataError(
-                f"a mask is expected to hold one number per pixel, but {shown(path)} is a picture of mode "
-                f"{image.mode}: save it with a palette or in grey."
+                f"a mask is expected to hold one number per pixel, but {shown(path)} is a {image.format} of mode "
+                f"{image.mode}: save it as PNG with a palette or in grey (JPEG changes numbers)."
             )
         method = UPRIGHT.get(_orientation(image))
         return np.array(image if method is None else image.transpose(method))
