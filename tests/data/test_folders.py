@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ganglion.base.errors import DataError
+from ganglion.data import folders
 from ganglion.data.folders import is_picture, list_pictures, read_folder, scan_folder
 
 
@@ -158,10 +159,10 @@ def test_no_folder(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: Path) -> None:
+    def refuse(_: str) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(folders.os, "scandir", refuse)
     with pytest.raises(DataError, match=r"cannot be read \(permission denied\)"):
         scan_folder(tmp_path)
 

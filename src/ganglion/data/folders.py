@@ -7,9 +7,9 @@ photos/train/cat/1.jpg  photos/test/dog/2.jpg          parts train and test, eac
 import os
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import file_digest
-from pathlib import Path
 from unicodedata import normalize
 
 from ganglion.base.errors import DataError
@@ -58,8 +58,8 @@ def read_folder(path: str | os.PathLike[str], part: str | None = None) -> tuple[
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as top:
     ...     for name in ("cat", "dog"):
-    ...         (Path(top) / name).mkdir()
-    ...         (Path(top) / name / "1.jpg").touch()
+    ...         os.mkdir(f"{top}/{name}")
+    ...         open(f"{top}/{name}/1.jpg", "w").close()
     ...     read_folder(top)[1]
     ['cat', 'dog']
     """
@@ -102,7 +102,7 @@ def list_pictures(path: str | os.PathLike[str]) -> list[str]:
 
     Raises ``DataError`` if the folder is none or holds none.
     """
-    paths = [str(file) for file in _files(_existing(path)) if is_picture(file.name)]
+    paths = [file for file in _files(_existing(path)) if is_picture(file)]
     if not paths:
         endings = ", ".join(sorted(ENDINGS))
         raise DataError(
@@ -117,92 +117,96 @@ def is_picture(name: str) -> bool:
     >>> is_picture("A.JPG"), is_picture("notes.txt")
     (True, False)
     """
-    return Path(name).suffix.lower() in ENDINGS
+    return os.path.splitext(name)[1].lower() in ENDINGS
 
 
-def _existing(path: str | os.PathLike[str]) -> Path:
+def _existing(path: str | os.PathLike[str]) -> str:
     text = os.fspath(path)
     if "\0" in text or not os.path.isdir(text):
         got = "it is a file" if os.path.isfile(text.replace("\0", "")) else "there is none"
         raise DataError(f"a folder is expected at {shown(path)}, but {got}: check the path.")
-    return Path(text)
+    return text
 
 
-def _entries(folder: Path) -> list[Path]:
+def _entries(folder: str) -> list[os.DirEntry[str]]:
     """What is in a folder and not hidden, by name; a folder that may not be read gets a sentence."""
     try:
-        return sorted(
-            entry for entry in folder.iterdir() if entry.name[0] != "." and entry.name != "__MACOSX"
-        )
+        with os.scandir(folder) as entries:
+            seen = [entry for entry in entries if entry.name[0] != "." and entry.name != "__MACOSX"]
     except OSError as error:
         why = (error.strerror or "unknown").lower()
         raise DataError(f"the folder {shown(folder)} cannot be read ({why}): ask for permission.") from None
+    return sorted(seen, key=lambda entry: entry.name)
 
 
-def _files(folder: Path, *above: Path) -> list[Path]:
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def _folders(folder: str) -> list[os.DirEntry[str]]:
+    return [entry for entry in _entries(folder) if _is_folder(entry)]
+
+
+def _files(folder: str, *above: str) -> list[str]:
     """All files below a folder, sorted; links are followed, but no folder is entered twice nor one ``above``."""
-    found: list[Path] = []
+    found: list[str] = []
     ahead, seen = [folder], {os.path.realpath(one) for one in above}
     while ahead:
         one = ahead.pop()
         if os.path.realpath(one) not in seen:
             seen.add(os.path.realpath(one))
             for entry in _entries(one):
-                (ahead if entry.is_dir() else found).append(entry)
+                (ahead if _is_folder(entry) else found).append(entry.path)
     return sorted(found)
 
 
-def _without_wrappers(folder: Path) -> Path:
+def _without_wrappers(folder: str) -> str:
     """The folder below those that hold nothing but one folder of folders, as archives leave them."""
     while True:
-        entries = _entries(folder)
-        inner = [entry for entry in entries if entry.is_dir()]
-        loose = any(is_picture(entry.name) for entry in entries)
-        if len(inner) != 1 or loose or not any(entry.is_dir() for entry in _entries(inner[0])):
+        inner = _folders(folder)
+        loose = any(is_picture(entry.name) for entry in _entries(folder))
+        if len(inner) != 1 or loose or not _folders(inner[0].path):
             return folder
-        folder = inner[0]
+        folder = inner[0].path
 
 
-def _parts(top: Path, notes: list[str]) -> dict[str, Path]:
+def _parts(top: str, notes: list[str]) -> dict[str, str]:
     """Part -> its folder, if training and another part stand on top, each with folders in it."""
-    named = {
-        PARTS[entry.name.lower()]: entry
-        for entry in _entries(top)
-        if entry.name.lower() in PARTS and entry.is_dir()
-    }
-    if (
-        "train" not in named
-        or len(named) < 2
-        or not all(any(e.is_dir() for e in _entries(f)) for f in named.values())
-    ):
+    named = {PARTS[entry.name.lower()]: entry for entry in _folders(top) if entry.name.lower() in PARTS}
+    if "train" not in named or len(named) < 2 or not all(_folders(entry.path) for entry in named.values()):
         return {}
-    others = [entry.name for entry in _entries(top) if entry not in named.values()]
-    notes.append(f"The folder has parts: {', '.join(f'{f.name} ({part})' for part, f in named.items())}.")
+    used = {entry.name for entry in named.values()}
+    others = [entry.name for entry in _entries(top) if entry.name not in used]
+    notes.append(f"The folder has parts: {', '.join(f'{e.name} ({part})' for part, e in named.items())}.")
     if others:
         notes.append(f"Beside its parts {_names(others)} left out.")
-    return named
+    return {part: entry.path for part, entry in named.items()}
 
 
-def _labelled(folder: Path, notes: list[str]) -> Iterator[tuple[str, str]]:
+def _labelled(folder: str, notes: list[str]) -> Iterator[tuple[str, str]]:
     """Pictures with their classes; what lies beside them is told."""
     beside: list[str] = []
     empty: list[str] = []
     for entry in _entries(folder):
-        if not entry.is_dir():
+        if not _is_folder(entry):
             beside.append(entry.name)
             continue
-        files = _files(entry, folder)
-        pictures = [file for file in files if is_picture(file.name)]
-        beside.extend(file.name for file in files if not is_picture(file.name))
+        files = _files(entry.path, folder)
+        pictures = [file for file in files if is_picture(file)]
+        beside.extend(os.path.basename(file) for file in files if not is_picture(file))
         empty.extend([entry.name] if not pictures else [])
         label = normalize("NFC", os.fsencode(entry.name).decode("utf-8", "replace"))
-        yield from ((str(file), label) for file in pictures)
+        yield from ((file, label) for file in pictures)
+    here = shown(os.path.basename(os.path.abspath(folder)))
     if beside:
         notes.append(
-            f"In {folder.name!r} {_names(beside)} left out: beside the class folders, or no picture's ending."
+            f"In {here} {_names(beside)} left out: beside the class folders, or no picture's ending."
         )
     if empty:
-        notes.append(f"In {folder.name!r} {_names(empty, 'folder')} without a picture and no class.")
+        notes.append(f"In {here} {_names(empty, 'folder')} without a picture and no class.")
 
 
 def _names(names: list[str], what: str = "file") -> str:
@@ -213,7 +217,7 @@ def _names(names: list[str], what: str = "file") -> str:
     )
 
 
-def _check_classes(top: Path, labels: list[str]) -> None:
+def _check_classes(top: str, labels: list[str]) -> None:
     classes = sorted(set(labels))
     if len(classes) > 1:
         return
@@ -231,23 +235,14 @@ def _check_classes(top: Path, labels: list[str]) -> None:
 def _duplicates(paths: list[str]) -> list[list[int]]:
     """Groups of rows whose files have the same bytes; only files of one length are read."""
     by_size: dict[int, list[int]] = defaultdict(list)
-    for row, path in enumerate(paths):
-        if os.path.exists(path):  # a broken link is refused when its header is read
-            by_size[os.path.getsize(path)].append(row)
     groups: dict[bytes, list[int]] = defaultdict(list)
-    for size, rows in by_size.items():
-        if len(rows) > 1 and size:
-            for row in rows:
-                groups[_digest(paths[row])].append(row)
+    for row, path in enumerate(paths):
+        with suppress(OSError):  # such as a broken link, which is refused when its header is read
+            by_size[os.stat(path).st_size].append(row)
+    for row in (row for size, rows in by_size.items() if size and len(rows) > 1 for row in rows):
+        with suppress(OSError), open(paths[row], "rb", buffering=0) as file:
+            groups[file_digest(file, "blake2b").digest()].append(row)
     return sorted(rows for rows in groups.values() if len(rows) > 1)
-
-
-def _digest(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file_digest(file, "blake2b").digest()
-    except OSError:  # told when its header is read
-        return os.fsencode(path)
 
 
 def _on_duplicates(found: PictureFolder) -> list[str]:
@@ -267,7 +262,7 @@ def _on_duplicates(found: PictureFolder) -> list[str]:
 
 
 def _pair(found: PictureFolder, rows: list[int]) -> str:
-    first, second = (shown(os.path.join(*Path(found.paths[row]).parts[-3:])) for row in rows[:2])
+    first, second = (shown(os.path.join(*found.paths[row].split(os.sep)[-3:])) for row in rows[:2])
     return f"{first} and {second}"
 
 
