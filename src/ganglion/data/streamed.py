@@ -7,7 +7,7 @@ add copies (measured in docs/images.md). Each batch is cut into as many pieces a
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import accumulate
+from itertools import accumulate, chain, islice, repeat
 from typing import Any
 
 import numpy as np
@@ -70,12 +70,13 @@ class StreamedImages:
     def epoch(self, seed: int, epoch: int, start: int = 0) -> Iterator[dict[str, Tensor]]:
         """The batches of one epoch, from batch number ``start`` on."""
         rows = order(seed, epoch, self.n) if self.shuffle else torch.arange(self.n)
-        cuts = [rows[stop - size : stop] for stop, size in zip(accumulate(self.sizes), self.sizes)][start:]
+        ends = islice(zip(accumulate(self.sizes), self.sizes), start, None)
+        cuts = chain((rows[stop - size : stop] for stop, size in ends), repeat(None, AHEAD))
         pool = ThreadPoolExecutor(cores(), thread_name_prefix="ganglion-decode")
         due: deque[tuple[Tensor, Tensor, list[Future[None]]]] = deque()
         try:
             with quiet():
-                for cut in [*cuts, *[None] * AHEAD]:
+                for cut in cuts:
                     if cut is not None:
                         due.append(self._begin(pool, cut))
                     if due and (cut is None or len(due) > AHEAD):
