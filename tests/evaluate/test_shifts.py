@@ -21,6 +21,8 @@ def test_a_rule_that_looks_at_one_place_keeps_what_can_be_counted():
     """
     rows = np.repeat(np.eye(8)[:, None], 3, axis=1)
     found = shift_agreement(lambda x: x[:, 0, :4].sum(1) > 0, rows, furthest=3)
+    columns = shift_agreement(lambda x: x[:, :4, 0].sum(1) > 0, rows.swapaxes(1, 2), furthest=3)
+    assert columns == found
     for k in (1, 2, 3):
         assert found[k] == pytest.approx((1 + 1 + (8 - k) / 8 + (8 - 2 * k) / 8) / 4)
 

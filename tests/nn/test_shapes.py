@@ -54,6 +54,14 @@ def test_other_misfits(parts, size, words):
         check_shapes(parts, size)
 
 
+def test_padding_makes_a_kernel_fit():
+    assert check_shapes([conv(1, 1, 5), conv(1, 1, 4, 2), nn.MaxPool2d(3, 1, 1)], (2, 1)) == [
+        (2, 1),
+        (1, 1),
+        (1, 1),
+    ]
+
+
 def test_the_layers_are_left_as_they_were():
     parts = nn.Sequential(conv(1, 2, 3), nn.BatchNorm2d(2), nn.Dropout()).train()
     parts[2].eval()
