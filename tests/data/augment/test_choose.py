@@ -10,7 +10,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from ganglion.data.augment import augment_for, augment_named
-from ganglion.data.augment.glance import class_glance, features, ridge, told_apart
+from ganglion.data.augment.glance import Glance, class_glance, features, ridge, told_apart
 
 DATA = Path(os.environ.get("GANGLION_DATA", Path(__file__).parents[4] / "shared" / "data"))
 
@@ -139,7 +139,7 @@ def test_without_classes_flips_must_not_show():
 def test_ridge_is_its_normal_equations():
     rng = np.random.default_rng(0)
     rows, wanted = rng.normal(size=(50, 4)) * [1, 5, 0.2, 3] + 2, rng.normal(size=(50, 2))
-    mean, std = rows.mean(0), rows.std(0, ddof=1) + 1e-3 * rows.std(ddof=1) + 1e-6
+    mean, std = rows.mean(0), rows.std(0, ddof=1) + 0.1 * rows.std(ddof=1) + 1e-6
     z = (rows - mean) / std
     weights = np.linalg.solve(z.T @ z + 0.1 * 50 * np.eye(4), z.T @ (wanted - wanted.mean(0)))
     ours = ridge(torch.tensor(rows, dtype=torch.float32), torch.tensor(wanted, dtype=torch.float32))
@@ -163,14 +163,25 @@ def test_a_glance_counts():
     assert told_apart(plain, plain + 1, torch.arange(600)) == 1
 
 
-def test_pictures_that_are_never_there_are_not_made():
-    """Discs above squares: upside down no class is lost, but nothing looks like that."""
-    x, y = cells()
-    x = torch.cat([x, torch.ones(len(x), 1, 4, 20) * torch.linspace(0, 1, 4).view(4, 1)], 2)
-    text, reasons = augment_for(x, y)
-    assert "flip" in parts(text)
-    assert "flip_up_down" not in parts(text)
-    assert not reasons[1].startswith("Flipped")
+@pytest.mark.parametrize(
+    ("seen", "apart", "verdict"),
+    [
+        (Glance(0.9, 0.9, 0.9, 0.1, 1000), 0.5, ""),
+        (Glance(0.9, 0.52, 0.9, 0.1, 1000), 0.89, ""),
+        (Glance(0.9, 0.48, 0.9, 0.1, 1000), 0.5, "Too little of the classes is left."),
+        (Glance(0.9, 0.9, 0.85, 0.1, 1000), 0.5, "Training on both costs too much."),
+        (Glance(0.9, 0.9, 0.85, 0.1, 100), 0.5, ""),  # which may be chance
+        (Glance(0.9, 0.9, 0.9, 0.1, 1000), 0.91, "There are no such pictures."),
+        (Glance(0.25, 0.25, 0.25, 0.1, 100), 0.5, "so it cannot tell what a change costs."),
+    ],
+)
+def test_the_three_conditions(seen, apart, verdict, monkeypatch):
+    monkeypatch.setattr("ganglion.data.augment.choose.class_glance", lambda *_: seen)
+    monkeypatch.setattr("ganglion.data.augment.choose.told_apart", lambda *_: apart)
+    text, reasons = augment_for(torch.rand(300, 1, 8, 8), torch.arange(300) % 2)
+    assert parts(text) == (set() if verdict else {"flip", "turn"})
+    assert all(reason.endswith(verdict or "of cases.") for reason in reasons[:3])
+    assert all(reason.startswith("Not ") == bool(verdict) for reason in reasons[:3])
 
 
 def read(name: str) -> tuple[torch.Tensor, torch.Tensor]:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 SIDE = 32  # pixels that a larger picture is averaged down to
 CELLS, PLACES = 7, 14  # places of strokes and of levels along each side
 DIRECTIONS = 8
-RIDGE = 0.1
+RIDGE, FLOOR = 0.1, 0.1  # of the variance; of the spread of all features, so that a constant one says little
 
 Model = Callable[[Tensor], Tensor]
 
@@ -92,7 +92,7 @@ def _averaged(x: Tensor, most: int) -> Tensor:
 
 def ridge(rows: Tensor, wanted: Tensor) -> Model:
     """Least squares of standardised rows (n, d) with a penalty: a function from rows to (n, outputs)."""
-    mean, std = rows.mean(0), rows.std(0) + 1e-3 * rows.std() + 1e-6
+    mean, std = rows.mean(0), rows.std(0) + FLOOR * rows.std() + 1e-6
     z, middle = (rows - mean) / std, wanted.mean(0)
     system = z.T @ z + RIDGE * len(z) * torch.eye(z.shape[1])
     weights = torch.linalg.solve(system, z.T @ (wanted - middle))
