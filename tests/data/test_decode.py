@@ -83,6 +83,13 @@ def test_modes(tmp_path: Path, mode: str, pixel: object, grey: int, rgb: tuple) 
     assert four == (list(pixel) if mode == "RGBA" else four[:3] + [51 if mode == "LA" else 255])
 
 
+def test_16_bits_are_rounded_to_8(tmp_path: Path) -> None:
+    every = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    for name in ("a.png", "a.tif", "a.pgm"):
+        path = saved(tmp_path, Image.fromarray(every), name)
+        assert np.array_equal(decode(path, 1)[..., 0], np.rint(every / 257)), name
+
+
 def test_palettes(tmp_path: Path) -> None:
     codes = np.array([[0, 1], [2, 2]], np.uint8)
     for colours, grey in [

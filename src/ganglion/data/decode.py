@@ -97,9 +97,8 @@ def decode(path: str | os.PathLike[str], channels: int, size: tuple[int, int] | 
     """
     with _opened(path) as image:
         turned = image.format == "JPEG" and _orientation(image) >= 5
-        if (
-            size is not None
-        ):  # a JPEG is decoded at 1/2, 1/4 or 1/8, if that is still twice the size asked for
+        if size is not None:
+            # a JPEG comes at 1/2, 1/4 or 1/8 straight from its cosines, if that is still twice the size asked for
             image.draft(None, (2 * size[0], 2 * size[1]) if turned else (2 * size[1], 2 * size[0]))
         image.load()
         method = UPRIGHT.get(_orientation(image))
