@@ -155,3 +155,10 @@ def test_a_linear_network_where_nothing_is_linear_is_stiff_not_stuck(change, act
     assert found[0].name == first
     if first == "underfitting":
         assert found[0].remedy.action == "change_activation"
+
+
+def test_gradients_that_vanish_before_the_first_step_are_not_the_rates_doing(change):
+    def row(at):
+        return {"grad_norm": 1e-4 if at["index"] == 0 else 1.0, "update_ratio": 0.6}
+
+    assert named(change.layers(row, scores=change.scored(0.5, 0.5).scores))[0] == "vanishing_gradients"
