@@ -12,8 +12,10 @@ from torch import nn
 import ganglion.models
 import ganglion.nn
 import ganglion.objectives
+from ganglion.models.cnn import CNN, ConvBlock, Head
 from ganglion.models.mlp import MLP
 from ganglion.models.stacked import StackedLinear, StackedMLP
+from ganglion.models.unet import UNet
 from ganglion.nn.activations import Heaviside, Maxout
 from ganglion.nn.dense import DenseStack, Shortcut
 from ganglion.nn.noise import Dropout, DropPath, GaussianNoise, SpatialDropout
@@ -22,6 +24,7 @@ from ganglion.nn.piecewise import PiecewiseLinear
 from ganglion.nn.tabular import TableInput
 from ganglion.objectives.base import Objective
 from ganglion.objectives.losses import loss_named
+from ganglion.objectives.segmentation import Segmentation, pixel_loss_named
 from ganglion.objectives.supervised import Supervised, SupervisedByHand
 from ganglion.optim.flat import Flat
 
@@ -62,6 +65,10 @@ LAYERS = {
     PiecewiseLinear: lambda: (PiecewiseLinear(EDGES), torch.randn(7, 2)),
     TableInput: lambda: (TableInput(2, (5,), EDGES), table()),
     MLP: lambda: (MLP(2, (5,), (6, 6), 3, init="he", edges=EDGES), table()),
+    CNN: lambda: (starts_anywhere(CNN((1, 8, 8), 3, widths=(4, 6))), torch.rand(7, 1, 8, 8)),
+    ConvBlock: lambda: (ConvBlock(2, 4, 3, "same", "gelu", "batch", "max"), torch.randn(7, 2, 6, 6)),
+    Head: lambda: (Head("max", 4, (2, 2), (5,), 3, "tanh", 0.1), torch.randn(7, 4, 2, 2)),
+    UNet: lambda: (seeing(UNet(1, 3, widths=(4, 6, 8))), torch.rand(7, 1, 10, 9)),
     StackedLinear: lambda: (StackedLinear([nn.Linear(3, 2) for _ in range(4)]), torch.randn(4, 7, 3)),
     StackedMLP: lambda: (
         StackedMLP.of([nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)) for _ in range(3)]),
@@ -71,7 +78,31 @@ LAYERS = {
 OBJECTIVES = {
     Supervised: lambda: Supervised(MLP(3, (), (4,), 2, init="he"), loss_named("cross_entropy")),
     SupervisedByHand: lambda: by_hand(MLP(3, (), (4,), 2, init="he")),
+    Segmentation: lambda: Segmentation(seeing(UNet(1, 2, widths=(4, 6))), pixel_loss_named("focal+dice")),
 }
+BATCHES = {
+    Segmentation: lambda: {
+        "x": torch.rand(9, 1, 5, 6), "masks": torch.randint(-1, 2, (9, 5, 6)), "weight": torch.rand(9)
+    },
+}  # fmt: skip
+
+
+def rows():
+    """What most objectives take."""
+    return {"x": torch.randn(9, 3), "y": torch.randint(0, 2, (9,)), "weight": torch.rand(9)}
+
+
+
+def starts_anywhere(net):
+    """A network whose last weights are not zero, so that a gradient passes."""
+    torch.nn.init.normal_(net.head.linears[-1].weight)
+    return net
+
+
+def seeing(net):
+    """A network for masks whose last weights are not zero."""
+    torch.nn.init.normal_(net.output.weight)
+    return net
 
 
 def by_hand(net):
@@ -102,7 +133,7 @@ def test_layers(layer):
 def test_objectives(objective):
     torch.manual_seed(0)
     made = OBJECTIVES[objective]()
-    batch = {"x": torch.randn(9, 3), "y": torch.randint(0, 2, (9,)), "weight": torch.rand(9)}
+    batch = BATCHES.get(objective, rows)()
     step = made(batch, "train")
     assert step.loss.shape == (9,)
     total, _ = made.gradients(batch, made.phases[0].name, 9)

@@ -10,7 +10,8 @@ from ganglion.estimators.base import plain
 from ganglion.estimators.picture_classes import PictureClassifier
 from ganglion.models.cnn import CNN
 from ganglion.nn.activations import ACTIVATIONS, activation_named
-from ganglion.nn.norms import NORMS, norm_named
+from ganglion.nn.norms import OF_MAPS, norm_of_maps
+from ganglion.nn.pooling import POOLINGS, pool_named
 from ganglion.optim.optimizers import optimizer_named, optimizer_names
 
 SHAPE = (
@@ -25,6 +26,7 @@ SHAPE = (
     "hidden",
     "dropout",
 )
+LOCAL = [name for name in POOLINGS if not name.startswith("global_")]
 
 
 class CNNClassifier(PictureClassifier):
@@ -42,18 +44,20 @@ class CNNClassifier(PictureClassifier):
         32, 64, 128
     )  # fmt: skip
     convolutions: Annotated[int, AtLeast(1), "convolutions in each stage"] = 2
-    kernel: Annotated[int, AtLeast(1), "height and width of the kernels, odd for padding='same'"] = 3
+    kernel: Annotated[int, AtLeast(1), "height and width of the kernels"] = 3
     padding: Annotated[Literal["same", "valid"], "same keeps the map's size, valid adds no border"] = "same"
     activation: Annotated[
         str, Known("activation", lambda: list(ACTIVATIONS), activation_named), "of the hidden units"
     ] = "gelu"
     norm: Annotated[
-        str | None, Known("norm", lambda: list(NORMS), norm_named), "normalisation of the channels"
+        str | None, Known("norm", lambda: list(OF_MAPS), norm_of_maps), "normalisation of the channels"
     ] = "batch"
-    pool: Annotated[Literal["max", "average"], "how a stage halves the map"] = "max"
+    pool: Annotated[str, Known("pool", lambda: list(POOLINGS), pool_named), "how a stage halves the map"] = (
+        "max"
+    )
     head: Annotated[
-        Literal["max", "average", "flatten"],
-        "what becomes of the last maps: their maximum, mean, or all of them",
+        Literal["max", "average", "both", "flatten"],
+        "what becomes of the last maps: their maximum, their mean, both, or all of them",
     ] = "max"
     hidden: Annotated[tuple[int, ...], AtLeast(1), "units of dense layers before the output"] = ()
     dropout: Annotated[

@@ -1,6 +1,6 @@
 """What classifiers of pictures share: labels, a validation part, augmentation, scores beside simple models."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -29,6 +29,10 @@ YARDSTICK_COLUMNS = 256  # of the small pictures that simple models get
 
 class PictureClassifier(ClassTarget, PictureNetwork, SupervisedLearner):
     """A network from pictures to classes; subclasses build the module."""
+
+    test_time: Annotated[
+        Literal["auto", "off"], "auto also asks about the mirrored picture where training mirrored pictures"
+    ] = "auto"
 
     def _build(self, start: Tensor) -> nn.Module:
         """The module for pictures of ``image_shape_``; ``start`` (k,) is the best answer that does not look."""
@@ -96,7 +100,6 @@ class PictureClassifier(ClassTarget, PictureNetwork, SupervisedLearner):
         """Learn what varies the pictures and leaves their classes alone, where that is left to us."""
         self.augment_, self.augment_reasons_ = self.augment, []
         if self.augment == "auto":
-
             self.augment_, self.augment_reasons_ = augment_for(train.x.cpu(), train.y.cpu())
 
     def _augment(self) -> Augment | None:
@@ -127,7 +130,16 @@ class PictureClassifier(ClassTarget, PictureNetwork, SupervisedLearner):
     def _answers(self, x: Tensor) -> Tensor:
         """Outputs in the arithmetic of training, as the loop asks for them after each epoch."""
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self._precision == "bf16"):
-            return answers(self.module_, x, self._together()).float()
+            return answers(self.module_, x, self._together(), self._both_ways).float()
+
+    def _both_ways(self, x: Tensor) -> Tensor:
+        """The module's outputs (n, k), averaged with those for the mirrored pictures where mirrors are alike."""
+        output = self.module_(x)
+        return (output + self.module_(x.flip(3))) / 2 if self._mirrors() else output
+
+    def _mirrors(self) -> bool:
+        augment = self._augment() if self.test_time == "auto" else None
+        return augment is not None and any(name == "flip" for name, _ in augment.parts)
 
     def _columns(self, x: Tensor) -> np.ndarray:
         """Small pictures as rows of numbers (n, columns), each the mean of an area."""
@@ -145,4 +157,4 @@ class PictureClassifier(ClassTarget, PictureNetwork, SupervisedLearner):
             self._pixels(images, np.arange(i, min(i + step, len(images))))
             for i in range(0, len(images), step)
         )
-        return torch.cat([self.module_(x) for x in blocks]).double().numpy()
+        return torch.cat([self._both_ways(x) for x in blocks]).double().numpy()

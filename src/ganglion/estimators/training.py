@@ -5,7 +5,7 @@ import hashlib
 import json
 import platform
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -271,12 +271,15 @@ def tell(run: Run) -> None:
 
 
 @torch.inference_mode()
-def answers(model: nn.Module, x: Tensor, rows: int = ANSWER_ROWS) -> Tensor:
-    """The model's outputs for all rows, in evaluation mode, in blocks."""
+def answers(
+    model: nn.Module, x: Tensor, rows: int = ANSWER_ROWS, ask: Callable[[Tensor], Tensor] | None = None
+) -> Tensor:
+    """The model's outputs for all rows, in evaluation mode, in blocks; ``ask`` may call it in another way."""
+    ask = ask or model
     was_training = model.training
     model.eval()
     try:
-        parts = [model(x[i : i + rows]) for i in range(0, len(x), rows)]
+        parts = [ask(x[i : i + rows]) for i in range(0, len(x), rows)]
     finally:
         model.train(was_training)
     return parts[0] if len(parts) == 1 else torch.cat(parts)

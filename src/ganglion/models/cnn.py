@@ -1,22 +1,20 @@
 """The convolutional network for pictures, from LeNet to VGG by width and depth."""
 
 import itertools
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from ganglion.base.errors import ParameterError
 from ganglion.nn.activations import activation_named
+from ganglion.nn.convolution import conv
 from ganglion.nn.init import initialise
 from ganglion.nn.noise import Dropout
-from ganglion.nn.norms import norm_named
+from ganglion.nn.norms import norm_of_maps
 from ganglion.nn.pictures import Standardise
-
-HEADS = ("max", "average", "flatten")
-
-
-POOLS: dict[str, Callable[[int], nn.Module]] = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
+from ganglion.nn.pooling import pool_named
+from ganglion.nn.shapes import check_shapes
 
 
 class ConvBlock(nn.Sequential):
@@ -25,7 +23,7 @@ class ConvBlock(nn.Sequential):
     Pooling first gives norm and activation a quarter of the work; a maximum may change places with anything that
     rises, so there it changes nothing but the sums that the norm is taken from.
 
-    >>> ConvBlock(1, 4, 3, 1, "relu", "batch", "max")(torch.zeros(2, 1, 8, 8)).shape
+    >>> ConvBlock(1, 4, 3, "same", "relu", "batch", "max")(torch.zeros(2, 1, 8, 8)).shape
     torch.Size([2, 4, 4, 4])
     """
 
@@ -34,34 +32,34 @@ class ConvBlock(nn.Sequential):
         inputs: int,
         outputs: int,
         kernel: int,
-        padding: int,
+        padding: str,
         activation: str,
         norm: str | None,
         pool: str | None = None,
     ) -> None:
-        f, after = activation_named(activation), norm_named(norm).after
+        f, normalise = activation_named(activation), norm_of_maps(norm)
         units = outputs * f.pieces
-        super().__init__(nn.Conv2d(inputs, units, kernel, padding=padding, bias=after is None))
+        super().__init__(conv(inputs, units, kernel, padding=padding, bias=normalise is None))  # type: ignore[arg-type]
         if pool is not None:
-            self.append(POOLS[pool](2))
-        if after is not None:
-            self.append(after(units, 2))
+            self.append(pool_named(pool))
+        if normalise is not None:
+            self.append(normalise(units))
         self.append(f.module())
 
 
 class CNN(nn.Module):
-    """Stages of convolutions with a halving of the map between them, and a dense head.
+    """Stages of convolutions with a halving of the map in each, and a dense head.
 
     Arguments:
         shape: (channels, height, width) of a picture.
         n_outputs: logits.
         widths: channels of each stage.
         convolutions: of each stage.
-        kernel: height and width of the kernels, odd for ``padding="same"``.
+        kernel: height and width of the kernels.
         padding: ``"same"`` keeps the map's size, ``"valid"`` adds nothing.
-        activation, norm: names in ``nn.activations`` and ``nn.norms``.
-        pool: ``"max"`` or ``"average"`` of 2 x 2 after the first convolution of a stage.
-        head: what the last maps become: their ``"max"`` or ``"average"``, or all of them (``"flatten"``).
+        activation, norm, pool: names in ``nn.activations``, ``nn.norms`` and ``nn.pooling``; a stage pools behind its
+            first convolution.
+        head: what the last maps become: a global pooling's name without ``global_``, or all of them (``"flatten"``).
         hidden: units of dense layers before the output.
         dropout: of the inputs of the head's layers.
         output_bias: (n_outputs,) start of the last bias.
@@ -91,22 +89,16 @@ class CNN(nn.Module):
     ) -> None:
         super().__init__()
         channels, *size = shape
-        around = kernel // 2 if padding == "same" else 0
         self.standardise = Standardise([0.0] * channels, [1.0] * channels)
-        layers: list[nn.Module] = []
-        for stage, (a, b) in enumerate(itertools.pairwise([channels, *widths])):
-            for i in range(convolutions):
-                inputs, halve = (b, None) if i else (a, pool)
-                layers.append(ConvBlock(inputs, b, kernel, around, activation, norm, halve))
-                size = [(s + 2 * around - kernel + 1) // (2 if halve else 1) for s in size]
-                if min(size) < 1:
-                    raise ParameterError(
-                        f"pictures of {shape[1]} x {shape[2]} pixels are too small for {len(widths)} stages of "
-                        f"{convolutions} convolutions with kernel {kernel}: nothing is left in stage {stage + 1}; "
-                        "take fewer widths, or a larger image_size."
-                    )
-        self.features = nn.Sequential(*layers)
-        self.head = Head(head, widths[-1], size, hidden, n_outputs, activation, dropout)
+        self.features = nn.Sequential(
+            *(
+                ConvBlock(b if i else a, b, kernel, padding, activation, norm, None if i else pool)
+                for a, b in itertools.pairwise([channels, *widths])
+                for i in range(convolutions)
+            )
+        )
+        last = check_shapes(self.features, tuple(size), channels)[-1]
+        self.head = Head(head, widths[-1], last, hidden, n_outputs, activation, dropout)
         self._initialise(activation, output_bias)
 
     def _initialise(self, activation: str, output_bias: Tensor | None) -> None:
@@ -142,9 +134,9 @@ class Head(nn.Module):
     ) -> None:
         super().__init__()
         f = activation_named(activation)
-        first = channels * (size[0] * size[1] if kind == "flatten" else 1)
+        self.pool = nn.Flatten() if kind == "flatten" else pool_named(f"global_{kind}")
+        first = channels * (math.prod(size) if kind == "flatten" else self.pool.times)  # type: ignore[operator]
         sizes = list(itertools.pairwise([first, *hidden]))
-        self.kind = kind
         self.linears = nn.ModuleList(nn.Linear(a, b * f.pieces) for a, b in sizes)
         self.linears.append(nn.Linear(sizes[-1][1] if sizes else first, n_outputs))
         self.activations = nn.ModuleList(f.module() for _ in hidden)
@@ -152,10 +144,7 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, c, h, w) -> (n, k)."""
-        if self.kind == "flatten":
-            x = x.flatten(1)
-        else:
-            x = x.amax((2, 3)) if self.kind == "max" else x.mean((2, 3))
+        x = self.pool(x)
         for linear, f in zip(self.linears, self.activations):
             x = f(linear(self.drop(x)))
         return self.linears[-1](self.drop(x))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ganglion.base.errors import ParameterError
 from ganglion.base.fields import AtLeast
-from ganglion.base.named import named
+from ganglion.base.named import name_in, named
 from ganglion.base.numbers import number
 
 FIRST_TURNS = 15  # power iterations before the first pass, as in torch
@@ -179,3 +179,24 @@ def norm_named(name: str | None) -> Norm:
     2
     """
     return Norm() if name is None else named("norm", name, NORMS)
+
+
+OF_MAPS = ("batch", "layer", "instance", "group")
+
+
+def norm_of_maps(name: str | None) -> Callable[[int], nn.Module] | None:
+    """What makes the normalisation of maps (n, channels, h, w) from their channels; ``None`` is none.
+
+    Raises ``ParameterError`` for a normalisation of dense layers' units or weights.
+
+    >>> norm_of_maps("batch")(3)(torch.zeros(2, 3, 4, 4)).shape
+    torch.Size([2, 3, 4, 4])
+    """
+    if name is None:
+        return None
+    after = norm_named(name).after
+    if after is None or name_in(name) not in OF_MAPS:
+        raise ParameterError(
+            f"norm {name!r} is made for dense layers, and here are maps of channels; take one of {', '.join(OF_MAPS)}."
+        )
+    return lambda channels: after(channels, 2)
