@@ -13,6 +13,7 @@ PUBLIC = {
     "MLPClassifier": "ganglion.estimators.mlp",
     "MLPRegressor": "ganglion.estimators.mlp",
     "Perceptron": "ganglion.estimators.perceptron",
+    "UNetSegmenter": "ganglion.estimators.unet",
     "load": "ganglion.estimators.persist",
     "fit": "ganglion.jobs.fit",
     "heal": "ganglion.search.heal",

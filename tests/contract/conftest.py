@@ -12,6 +12,7 @@ from sklearn.base import is_classifier, is_regressor
 
 from ganglion.base.registry import lookup, names
 from ganglion.estimators.pictures import PictureNetwork
+from ganglion.estimators.unet import UNetSegmenter
 
 QUICK = {"max_epochs": 12, "hidden_layer_sizes": (24,), "batch_size": 32, "dropout": 0.1,
          "widths": (8,), "augment": "crop(1)"}  # fmt: skip
@@ -101,8 +102,17 @@ def picture_problem(cls, table):
     return Problem(apart(codes), y, max(codes.mean(), 1 - codes.mean()), 64, 1e-5, apart)
 
 
+def mask_problem(cls, table):
+    """Pictures of 12 x 12 with a bright disc somewhere, whose pixels are to be named."""
+    rng = np.random.default_rng(0)
+    down, right = rng.uniform(2, 10, (2, 100, 1, 1))
+    y = (np.arange(12)[:, None] - down) ** 2 + (np.arange(12) - right) ** 2 < 10
+    X = (rng.integers(0, 60, y.shape) + 90 * y).astype(np.uint8)
+    return Problem(X, y, 0.4, 144, 1e-5, None)
+
+
 # the first that an estimator is a kind of makes its problem
-PROBLEMS = {PictureNetwork: picture_problem, object: table_problem}
+PROBLEMS = {UNetSegmenter: mask_problem, PictureNetwork: picture_problem, object: table_problem}
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "MLPClassifier": "ganglion.estimators.mlp:MLPClassifier",
         "MLPRegressor": "ganglion.estimators.mlp:MLPRegressor",
         "Perceptron": "ganglion.estimators.perceptron:Perceptron",
+        "UNetSegmenter": "ganglion.estimators.unet:UNetSegmenter",
     },
     "module": {},
     "objective": {},

@@ -18,7 +18,7 @@ from ganglion.estimators.training import SetUp, make_plan, rates_of
 from ganglion.nn.pictures import Standardise
 from ganglion.objectives.base import Objective
 from ganglion.optim.optimizers import make_optimizer
-from ganglion.train.plan import bf16_is_quicker
+from ganglion.train.plan import Plan, bf16_is_quicker
 
 STATISTICS = 5_000  # pictures that the channels' mean and spread are taken from
 ANSWER_NUMBERS = 2**19  # of the pictures that go through the network together outside training
@@ -68,13 +68,16 @@ class PictureNetwork(PictureFields, Learner):
             images = read_images(X, size=tuple(size), channels=channels, corrupt="refuse")
             self._check_range(images)
             return images
-        size = self.image_size
-        pair = (size, size) if isinstance(size, int | np.integer) else size
-        images = read_images(X, size=pair, channels=self.image_channels, corrupt=self.corrupt)
+        images = read_images(X, size=self._size(), channels=self.image_channels, corrupt=self.corrupt)
         self.image_shape_ = (images.channels, *images.size)
         self.pixel_range_ = tuple(float(v) for v in images.range)
         self.n_features_in_ = int(np.prod(self.image_shape_))
         return images
+
+    def _size(self) -> tuple[int, int] | None:
+        """Height and width that pictures are scaled to, if they are."""
+        size = self.image_size
+        return (size, size) if isinstance(size, int | np.integer) else size  # type: ignore[return-value]
 
     def _check_range(self, images: Images) -> None:
         low, high = images.range
@@ -86,7 +89,10 @@ class PictureNetwork(PictureFields, Learner):
 
     def _pixels(self, images: Images, index: Any = None) -> Tensor:
         """Pictures (n, c, h, w) as the network takes them: 8-bit numbers, or floats in the training's range."""
-        x = images.tensor(index)
+        return self._in_range(images.tensor(index))
+
+    def _in_range(self, x: Tensor) -> Tensor:
+        """Pixels as they are stored, brought to the training's range if they are no 8-bit numbers."""
         low, high = self.pixel_range_
         if x.dtype == torch.uint8 and (low, high) == (0.0, 255.0):
             return x
@@ -102,13 +108,16 @@ class PictureNetwork(PictureFields, Learner):
         learned = Standardise.from_pictures(x[:: max(1, len(x) // STATISTICS)])
         self.module_.standardise.load_state_dict(learned.state_dict())
 
-    def _picture_set_up(self, objective: Objective, tensors: dict[str, Tensor], augment: Any) -> SetUp:
-        """Optimiser, batches and plan of a run on pictures that lie on the device."""
-        model, n = objective.model, len(tensors["x"])
+    def _picture_plan(self, model: nn.Module, n: int, device: torch.device) -> Plan:
+        """How a run on n pictures computes: in half precision where the device is quicker in it."""
         precision = self.precision
         if precision == "auto":
-            precision = "bf16" if bf16_is_quicker(tensors["x"].device) else "float32"
-        plan = make_plan(self, model, n, tensors["x"].device, precision=precision, uses=USES)
+            precision = "bf16" if bf16_is_quicker(device) else "float32"
+        return make_plan(self, model, n, device, precision=precision, uses=USES)
+
+    def _picture_set_up(self, objective: Objective, tensors: dict[str, Tensor], augment: Any) -> SetUp:
+        """Optimiser, batches and plan of a run on pictures that lie on the device."""
+        plan = self._picture_plan(objective.model, len(tensors["x"]), tensors["x"].device)
         least = 2 if objective.couples_batch else 1
         batches = PictureBatches(ResidentBatches(tensors, plan.batch_size, least=least), augment)
         optimizer = make_optimizer(self.optimizer, objective, **rates_of(self))

@@ -28,6 +28,8 @@ class Supervised(Objective):
     Raises ``ParameterError`` for ``activity`` without hidden activations.
     """
 
+    target = "y"  # what of a batch the loss compares the output with
+
     def __init__(
         self,
         model: nn.Module,
@@ -53,10 +55,10 @@ class Supervised(Objective):
         """Losses (n,) and output (n, k); with ``activity`` also their two terms, (n,) each."""
         if not self.activity:
             output = self.net(batch["x"])
-            return Step(self.loss.value(output, batch["y"]), output)
+            return Step(self.loss.value(output, batch[self.target]), output)
         with hidden_values(self.net) as values:
             output = self.net(batch["x"])
-        terms = {"data": self.loss.value(output, batch["y"]), "activity": mean_size(values)}
+        terms = {"data": self.loss.value(output, batch[self.target]), "activity": mean_size(values)}
         return Step(terms["data"] + self.activity * terms["activity"], output, terms)
 
     @property
