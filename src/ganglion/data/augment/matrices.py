@@ -16,8 +16,9 @@ def compose(second: Tensor, first: Tensor) -> Tensor:
     >>> compose(double, shift)[0].tolist()
     [[2.0, 0.0, 6.0], [0.0, 2.0, 0.0]]
     """
-    product = (second[:, :, :2, None] * first[:, None]).sum(2)
-    return torch.cat([product[:, :, :2], product[:, :, 2:] + second[:, :, 2:]], 2)
+    product = second[:, :, :1] * first[:, :1] + second[:, :, 1:2] * first[:, 1:]
+    product[:, :, 2] += second[:, :, 2]
+    return product
 
 
 def identity(n: int, device: torch.device) -> Tensor:
@@ -26,7 +27,7 @@ def identity(n: int, device: torch.device) -> Tensor:
     >>> identity(1, torch.device("cpu")).tolist()
     [[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]]
     """
-    return torch.eye(2, 3, device=device).repeat(n, 1, 1)
+    return torch.eye(2, 3, device=device).expand(n, 2, 3).clone()
 
 
 def inverse(maps: Tensor) -> Tensor:

@@ -114,7 +114,7 @@ class Augment:
         x = batch["x"]
         n, _, h, w = x.shape
         between = any(part.interpolates for _, part in self.parts)
-        whole = reduce(lambda first, second: compose(second, first), maps, identity(n, x.device))
+        whole = reduce(lambda first, second: compose(second, first), maps or [identity(n, x.device)])
         across, down = sources(whole, h, w, turns=between or any(part.turns for _, part in self.parts))
         for field in fields:
             across, down = across + field[:, 0], down + field[:, 1]
