@@ -4,17 +4,25 @@ import threading
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
+from torch.optim import SGD
 
 from ganglion.base.errors import DataError
 from ganglion.data import streamed
 from ganglion.data.batches import ResidentBatches
 from ganglion.data.images import Images, read_images
+from ganglion.data.pictures import PictureBatches
 from ganglion.data.streamed import AHEAD, StreamedImages, batches_of_images
+from ganglion.objectives.losses import loss_named
+from ganglion.objectives.supervised import Supervised
+from ganglion.train.hooks import Hook
+from ganglion.train.loop import fit
 
 
 @pytest.fixture
@@ -152,3 +160,28 @@ def test_waiting_hides_behind_the_step(images: Images, monkeypatch: pytest.Monke
 def test_lengths_must_agree(images: Images) -> None:
     with pytest.raises(DataError, match="one length"):
         StreamedImages(images, {"y": torch.zeros(40)}, 4)
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, None])
+def test_no_thread_outlives_a_run(images: Images, stop: type[BaseException] | None) -> None:
+    """Whether a run is interrupted or ends by its number of steps in the middle of an epoch."""
+
+    class Stop(Hook):
+        def step(self, run: Any) -> None:
+            if stop and run.step == 3:
+                raise stop
+
+    net = nn.Sequential(nn.Flatten(), Unit(), nn.Linear(6, 2))
+    batches = PictureBatches(StreamedImages(images, {"y": torch.arange(41) % 2}, 4))
+    optimizer = SGD(net.parameters(), lr=0.1)
+    objective = Supervised(net, loss_named("cross_entropy"))
+    run = fit(objective, batches, optimizers={"train": optimizer}, max_steps=5, hooks=(Stop(),))
+    assert run.stopped == ("interrupt" if stop else "steps")
+    assert not threads()
+
+
+class Unit(nn.Module):
+    """8-bit numbers as floats."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x / 255
