@@ -41,7 +41,7 @@ from ganglion.diagnose.yardstick import known
 from ganglion.evaluate.learning_curve import learning_curve
 from ganglion.metrics.tasks import fit_scores
 
-REPORTED = ["seventh", "eighth"]  # no rule was changed after these were looked at: docs/log.md
+REPORTED = ["seventh", "eighth"]  # the last to be drawn; what was changed when: docs/log.md
 SOUND, TRIES, PATIENCE = 0.9, 24, 8  # draws on one data set before the next is taken
 HARM = {
     "overfitting": 0.05,
