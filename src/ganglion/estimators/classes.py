@@ -8,7 +8,7 @@ from sklearn.base import ClassifierMixin
 from torch import Tensor
 
 from ganglion.base.errors import DataError, ParameterError
-from ganglion.base.fields import AtLeast, Between, Fields, Known
+from ganglion.base.fields import AtLeast, Between, Fields, Known, fields_of
 from ganglion.base.named import name_in
 from ganglion.estimators.table import read_labels
 from ganglion.estimators.training import Part, weighted_mean
@@ -35,16 +35,22 @@ class ClassTarget(ClassifierMixin, Fields):
 
     def _check(self) -> None:
         super()._check()
-        if self.label_smoothing and name_in(self.loss) not in SMOOTHED:
+        smoothing = self._smoothing()
+        if smoothing and name_in(self.loss) not in SMOOTHED:
             raise ParameterError(
                 f"label_smoothing is expected with loss={' or '.join(map(repr, SMOOTHED))}, got "
                 f"loss={self.loss!r}; leave label_smoothing at 0."
             )
-        if self.label_smoothing and "(" in self.loss:
+        if smoothing and "(" in self.loss:
             raise ParameterError(
-                f"smoothing is given twice, by label_smoothing={self.label_smoothing:g} and by loss={self.loss!r}; "
+                f"smoothing is given twice, by label_smoothing={smoothing:g} and by loss={self.loss!r}; "
                 "leave label_smoothing at 0."
             )
+
+    def _smoothing(self) -> float:
+        """The smoothing in force: a default gives way to losses that have none or name their own."""
+        smooth, own = float(self.label_smoothing), fields_of(type(self))["label_smoothing"].default
+        return 0.0 if smooth == own and self.loss not in SMOOTHED else smooth
 
     def _read_target(self, y: Any, weight: np.ndarray, *, classes: Any, keep: bool) -> np.ndarray:
         y = read_labels(y)
@@ -105,8 +111,8 @@ class ClassTarget(ClassifierMixin, Fields):
         return logs if self._units() == len(logs) else logs[1:] - logs[:1]
 
     def _loss(self, smooth: bool) -> Loss:
-        options = {"smoothing": float(self.label_smoothing)} if smooth and self.label_smoothing else {}
-        return loss_named(self.loss, **options)
+        smoothing = self._smoothing() if smooth else 0.0
+        return loss_named(self.loss, **({"smoothing": smoothing} if smoothing else {}))
 
     def _score(self, output: Tensor, part: Part) -> float:
         codes = self._loss(smooth=False).answer(output).argmax(1)

@@ -63,6 +63,9 @@ class CNNClassifier(PictureClassifier):
     dropout: Annotated[
         float, Between(0, 1, open_high=True), Search(0, 0.5), "share of the head's inputs that is dropped"
     ] = 0.0
+    label_smoothing: Annotated[
+        float, Between(0, 1, open_high=True), "share of the target spread over all classes"
+    ] = 0.1
     optimizer: Annotated[str, Known("optimizer", optimizer_names, optimizer_named), "rule of the update"] = (
         "muon"
     )
