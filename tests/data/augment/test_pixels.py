@@ -83,6 +83,14 @@ def test_operations_are_pillows(photograph):
         assert np.abs(as_levels(ours) - np.asarray(theirs, dtype=float)).max() <= most, name
 
 
+def test_equalising_is_pillows_where_levels_have_many_pixels():
+    levels = np.random.default_rng(0).normal(120, 20, (60, 80)).clip(0, 255).astype(np.uint8)
+    ours = equalise(torch.from_numpy(levels)[None, None] / 255)
+    theirs = np.asarray(ImageOps.equalize(Image.fromarray(levels)), dtype=float)
+    assert np.ptp(theirs) > 240
+    np.testing.assert_allclose(255 * ours[0, 0].numpy(), theirs, atol=0.01)
+
+
 def test_operations_leave_a_flat_picture():
     flat = torch.full((2, 3, 5, 5), 0.3)
     for change in (autocontrast, equalise):
