@@ -68,6 +68,9 @@ def test_files_are_decoded_in_order(photos: list[str]) -> None:
     assert images.tensor()[:, 0, 3, 3].tolist() == [0, 10, 20, 30, 40]
     assert images.tensor([4, 0])[:, 0, 0, 0].tolist() == [40, 0]
     assert images.tensor(slice(1, 3)).shape == (2, 3, 6, 8)
+    assert images.tensor([]).shape == (0, 3, 6, 8)
+    assert images.tensor(2).shape == (1, 3, 6, 8)
+    assert not images.take([]).mixed
     few = images.take(np.array([False, True, False, True, False]))
     assert few.names == [photos[1], photos[3]]
     assert few.kept.tolist() == [1, 3]
@@ -150,7 +153,9 @@ def test_arrays_with_nan_are_refused_or_skipped() -> None:
     X[1, 2, 2] = np.nan
     with pytest.raises(DataError, match=r"picture 1 .*NaN or infinity.*1 of 3"):
         read_images(X)
-    assert read_images(X, corrupt="skip").kept.tolist() == [0, 2]
+    sound = read_images(X + 3, corrupt="skip")
+    assert sound.kept.tolist() == [0, 2]
+    assert sound.range == (np.nanmin(X[[0, 2]]) + 3, np.nanmax(X[[0, 2]]) + 3)
     assert read_images(list(X), corrupt="skip").n == 2
     with pytest.raises(DataError, match="infinity"):
         read_images(np.full((1, 2, 2), 1e200))  # not a float32

@@ -68,7 +68,7 @@ class Images:
     @property
     def mixed(self) -> bool:
         """Whether the pictures' own sizes differ."""
-        return bool((self.sizes != self.sizes[0]).any())
+        return bool((self.sizes != self.sizes[:1]).any())
 
     @property
     def nbytes(self) -> int:
@@ -119,11 +119,10 @@ class Images:
 
     def _rows(self, index: Any) -> np.ndarray:
         every = np.arange(self.n)
-        return (
-            every
-            if index is None
-            else np.atleast_1d(every[index if isinstance(index, slice) else np.asarray(index)])
-        )
+        if index is None or isinstance(index, slice):
+            return every[index or slice(None)]
+        chosen = np.asarray(index)
+        return np.atleast_1d(every[chosen if chosen.size else chosen.astype(np.int64)])
 
     def _pixels(self, i: int, size: tuple[int, int] | None) -> np.ndarray:
         """(h, w, c) of the right kind."""

@@ -46,13 +46,15 @@ def read_pixels(X: np.ndarray | Sequence[Any]) -> Pixels:
             continue
         with np.errstate(over="ignore"):
             sound = np.isfinite(block.astype(np.float32, copy=False) if block.dtype.kind == "f" else block)
-        if not sound.all():
-            for row in np.flatnonzero(~sound.reshape(len(block), -1).all(1)):
-                broken[start + int(row)] = (
-                    f"finite numbers are expected, but picture {start + int(row)} (counted from 0) holds NaN or "
-                    "infinity: mend it or leave it out."
-                )
-            block = np.where(sound, block, 0)
+        whole_rows = sound.reshape(len(block), -1).all(1)
+        for row in np.flatnonzero(~whole_rows) + start:
+            broken[int(row)] = (
+                f"finite numbers are expected, but picture {row} (counted from 0) holds NaN or infinity: "
+                "mend it or leave it out."
+            )
+        block = block[whole_rows]
+        if not len(block):
+            continue
         low, high = min(low, float(block.min())), max(high, float(block.max()))
         integral = integral and bool(block.dtype.kind in "ui" or (block == np.rint(block)).all())
     floats = any(a.dtype.kind == "f" for a in ([source] if whole else source))
