@@ -88,7 +88,7 @@ def _draw(ax: Axes, batch: Batch, row: int, left: float, top: float) -> None:
     pixels = batch["x"][row].permute(1, 2, 0).float().numpy()
     pixels = pixels[..., :3] if pixels.shape[2] >= 3 else pixels[..., :1].repeat(3, 2)
     if "masks" in batch:
-        pixels = _veiled(pixels, batch["masks"][row].numpy())
+        pixels = veiled(pixels, batch["masks"][row].numpy())
     height, width = pixels.shape[:2]
     smooth = "nearest" if max(height, width) < 64 else "auto"
     ax.imshow(pixels, extent=(left, left + width, top + height, top), interpolation=smooth)
@@ -101,7 +101,7 @@ def _draw(ax: Axes, batch: Batch, row: int, left: float, top: float) -> None:
                 ax.add_patch(Rectangle(place, x1 - x0, y1 - y0, fill=False, color=colour, lw=1))
 
 
-def _veiled(pixels: NDArray, codes: NDArray) -> NDArray:
+def veiled(pixels: NDArray, codes: NDArray) -> NDArray:
     """Pixels with the colour of their class laid over them."""
     colours = np.array([to_rgb(colour) for colour in (*SERIES, INK)])
     veil = colours[np.where(codes < 0, len(SERIES), (codes - 1) % len(SERIES))]
