@@ -7,7 +7,8 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from ganglion.base.errors import DataError
+from ganglion.base.errors import DataError, ParameterError
+from ganglion.base.named import name_in
 from ganglion.base.seeds import seed_from, seeded
 from ganglion.data.augment import Augment, augment_for, augment_named
 from ganglion.data.images import Images
@@ -24,6 +25,8 @@ from ganglion.train.plan import numpy_on_one_thread
 from ganglion.train.run import Run
 
 MIN_VALIDATION = 10  # fewer pictures tell epochs apart by luck
+GLANCE = 5_000  # pictures by which augmentation is chosen
+SOFT = ("cross_entropy", "kl")  # losses that take shares of classes for a target
 YARDSTICK_COLUMNS = 256  # of the small pictures that simple models get
 
 
@@ -100,7 +103,17 @@ class PictureClassifier(ClassTarget, PictureNetwork, SupervisedLearner):
         """Learn what varies the pictures and leaves their classes alone, where that is left to us."""
         self.augment_, self.augment_reasons_ = self.augment, []
         if self.augment == "auto":
-            self.augment_, self.augment_reasons_ = augment_for(train.x.cpu(), train.y.cpu())
+            some = slice(None, None, max(1, len(train.x) // GLANCE))
+            self.augment_, self.augment_reasons_ = augment_for(train.x[some].cpu(), train.y[some].cpu())
+
+    def _check(self) -> None:
+        super()._check()
+        mixes = self.augment not in (None, "auto") and augment_named(self.augment).mixes
+        if mixes and name_in(self.loss) not in SOFT:
+            raise ParameterError(
+                f"augment={self.augment!r} mixes classes, which loss={self.loss!r} cannot take for a target; use "
+                "loss='cross_entropy', or leave mixup and cutmix out."
+            )
 
     def _augment(self) -> Augment | None:
         return augment_named(self.augment_, classes=len(self.classes_)) if self.augment_ else None
