@@ -10,10 +10,13 @@ from ganglion.base.version import VERSION as __version__  # noqa: F401
 
 PUBLIC = {
     "CNNClassifier": "ganglion.estimators.cnn",
+    "CapsuleClassifier": "ganglion.estimators.capsule",
     "MLPClassifier": "ganglion.estimators.mlp",
     "MLPRegressor": "ganglion.estimators.mlp",
+    "ObjectDetector": "ganglion.estimators.detector",
     "Perceptron": "ganglion.estimators.perceptron",
     "UNetSegmenter": "ganglion.estimators.unet",
+    "ResNetClassifier": "ganglion.estimators.resnet",
     "load": "ganglion.estimators.persist",
     "fit": "ganglion.jobs.fit",
     "heal": "ganglion.search.heal",

@@ -11,11 +11,13 @@ import torch
 from sklearn.base import is_classifier, is_regressor
 
 from ganglion.base.registry import lookup, names
+from ganglion.estimators.detector import ObjectDetector
 from ganglion.estimators.pictures import PictureNetwork
 from ganglion.estimators.unet import UNetSegmenter
+from ganglion.metrics.detection import Detections
 
 QUICK = {"max_epochs": 12, "hidden_layer_sizes": (24,), "batch_size": 32, "dropout": 0.1,
-         "widths": (8,), "augment": "crop(1)"}  # fmt: skip
+         "widths": (8,), "depth": 8, "width": 4, "types": 2, "decoder": (16,), "augment": "crop(1)", "stride": 2, "score_threshold": 0.0}  # fmt: skip
 
 
 @dataclass
@@ -111,8 +113,25 @@ def mask_problem(cls, table):
     return Problem(X, y, 0.4, 144, 1e-5, None)
 
 
+def object_problem(cls, table):
+    """Pictures of 16 x 16 with a bright square somewhere, every tenth with none."""
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 60, (100, 16, 16), dtype=np.uint8), []
+    for i, (down, right) in enumerate(rng.integers(0, 11, (100, 2)).tolist()):
+        there = i % 10 > 0
+        X[i, down : down + 6, right : right + 6] += 150 * there
+        box = [float(right), float(down), right + 6.0, down + 6.0]
+        y.append({"boxes": [box] * there, "labels": ["square"] * there})
+    return Problem(X, np.array(y), 0.5, 256, 1e-3, None)
+
+
 # the first that an estimator is a kind of makes its problem
-PROBLEMS = {UNetSegmenter: mask_problem, PictureNetwork: picture_problem, object: table_problem}
+PROBLEMS = {
+    ObjectDetector: object_problem,
+    UNetSegmenter: mask_problem,
+    PictureNetwork: picture_problem,
+    object: table_problem,
+}
 
 
 @pytest.fixture
@@ -148,13 +167,21 @@ def entering():
     return enter
 
 
+def as_rows(answer):
+    """An answer as an array with a row for each example; of objects that were found, the first."""
+    if isinstance(answer, list) and isinstance(answer[0], Detections):
+        rows = [[*one.boxes[0].tolist(), one.labels[0], one.scores[0].item()] for one in answer]
+        return np.array(rows, dtype=object)
+    return np.asarray(answer)
+
+
 @pytest.fixture
 def told():
     """A function from a fitted estimator and rows to everything that it tells about them, as one array."""
 
     def tell(estimator, X):
         methods = ("predict", "predict_proba", "decision_function", "transform", "score_samples")
-        parts = [np.asarray(getattr(estimator, m)(X)) for m in methods if hasattr(estimator, m)]
+        parts = [as_rows(getattr(estimator, m)(X)) for m in methods if hasattr(estimator, m)]
         assert parts, "it tells nothing"
         return np.concatenate([p.reshape(len(p), -1).astype(object) for p in parts], 1)
 

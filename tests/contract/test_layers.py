@@ -12,8 +12,11 @@ from torch import nn
 import ganglion.models
 import ganglion.nn
 import ganglion.objectives
+from ganglion.models.capsule import CapsuleNet
 from ganglion.models.cnn import CNN, ConvBlock, Head
+from ganglion.models.detector import Detector
 from ganglion.models.mlp import MLP
+from ganglion.models.resnet import Parts, ResidualBlock, ResNet
 from ganglion.models.stacked import StackedLinear, StackedMLP
 from ganglion.models.unet import UNet
 from ganglion.nn.activations import Heaviside, Maxout
@@ -21,8 +24,11 @@ from ganglion.nn.dense import DenseStack, Shortcut
 from ganglion.nn.noise import Dropout, DropPath, GaussianNoise, SpatialDropout
 from ganglion.nn.norms import RMSNorm, SpectralNormLinear, WeightNormLinear
 from ganglion.nn.piecewise import PiecewiseLinear
+from ganglion.nn.routing import Capsules
 from ganglion.nn.tabular import TableInput
 from ganglion.objectives.base import Objective
+from ganglion.objectives.capsule import CapsuleObjective, capsule_loss_named
+from ganglion.objectives.detection import Detection
 from ganglion.objectives.losses import loss_named
 from ganglion.objectives.segmentation import Segmentation, pixel_loss_named
 from ganglion.objectives.supervised import Supervised, SupervisedByHand
@@ -68,7 +74,18 @@ LAYERS = {
     CNN: lambda: (starts_anywhere(CNN((1, 8, 8), 3, widths=(4, 6))), torch.rand(7, 1, 8, 8)),
     ConvBlock: lambda: (ConvBlock(2, 4, 3, "same", "gelu", "batch", "max"), torch.randn(7, 2, 6, 6)),
     Head: lambda: (Head("max", 4, (2, 2), (5,), 3, "tanh", 0.1), torch.randn(7, 4, 2, 2)),
+    ResidualBlock: lambda: (
+        not_silent(ResidualBlock(4, 3, 2, "bottleneck", Parts.named("relu", "batch"))),
+        torch.randn(7, 4, 6, 6),
+    ),
+    ResNet: lambda: (
+        not_silent(starts_anywhere(ResNet((1, 8, 8), 3, depth=8, width=4))),
+        torch.rand(7, 1, 8, 8),
+    ),
     UNet: lambda: (seeing(UNet(1, 3, widths=(4, 6, 8))), torch.rand(7, 1, 10, 9)),
+    Capsules: lambda: (Capsules(5, 4, 3, 6), torch.randn(7, 5, 4)),
+    CapsuleNet: lambda: (capsule_net(), torch.rand(7, 1, 8, 8)),
+    Detector: lambda: (not_silent(Detector((1, 9, 8), 3, widths=(4, 6, 6), stride=4)), torch.rand(7, 1, 9, 8)),
     StackedLinear: lambda: (StackedLinear([nn.Linear(3, 2) for _ in range(4)]), torch.randn(4, 7, 3)),
     StackedMLP: lambda: (
         StackedMLP.of([nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)) for _ in range(3)]),
@@ -76,11 +93,20 @@ LAYERS = {
     ),
 }
 OBJECTIVES = {
+    CapsuleObjective: lambda: CapsuleObjective(capsule_net(), capsule_loss_named("margin")),
     Supervised: lambda: Supervised(MLP(3, (), (4,), 2, init="he"), loss_named("cross_entropy")),
     SupervisedByHand: lambda: by_hand(MLP(3, (), (4,), 2, init="he")),
     Segmentation: lambda: Segmentation(seeing(UNet(1, 2, widths=(4, 6))), pixel_loss_named("focal+dice")),
+    Detection: lambda: Detection(not_silent(Detector((1, 9, 8), 2, widths=(4, 6), stride=2)), objects=1.5),
 }
 BATCHES = {
+    Detection: lambda: {
+        "x": torch.rand(9, 1, 9, 8), "boxes": torch.tensor([1.0, 2, 6, 8]).expand(9, 2, 4),
+        "labels": torch.randint(-2, 2, (9, 2)), "weight": torch.rand(9)
+    },
+    CapsuleObjective: lambda: {
+        "x": torch.rand(9, 1, 8, 8), "y": torch.randint(0, 3, (9,)), "weight": torch.rand(9)
+    },
     Segmentation: lambda: {
         "x": torch.rand(9, 1, 5, 6), "masks": torch.randint(-1, 2, (9, 5, 6)), "weight": torch.rand(9)
     },
@@ -92,10 +118,17 @@ def rows():
     return {"x": torch.randn(9, 3), "y": torch.randint(0, 2, (9,)), "weight": torch.rand(9)}
 
 
-
 def starts_anywhere(net):
     """A network whose last weights are not zero, so that a gradient passes."""
     torch.nn.init.normal_(net.head.linears[-1].weight)
+    return net
+
+
+def not_silent(net):
+    """A network none of whose norms has weights of 0, so that a gradient passes its residual branches."""
+    for m in net.modules():
+        if isinstance(m, nn.BatchNorm2d):
+            nn.init.ones_(m.weight)
     return net
 
 
@@ -103,6 +136,15 @@ def seeing(net):
     """A network for masks whose last weights are not zero."""
     torch.nn.init.normal_(net.output.weight)
     return net
+
+
+def capsule_net():
+    return CapsuleNet((1, 8, 8), 3, widths=(4,), types=2, decoder=(5,))
+
+
+def each(outs):
+    """Outputs of a layer that may have several."""
+    return outs if isinstance(outs, tuple) else (outs,)
 
 
 def by_hand(net):
@@ -118,15 +160,15 @@ def test_no_layer_and_no_objective_is_forgotten():
 def test_layers(layer):
     torch.manual_seed(0)
     module, *x = LAYERS[layer]()
-    out = module(*x)
-    assert torch.isfinite(out).all()
+    outs = each(module(*x))
+    assert all(torch.isfinite(out).all() for out in outs)
     if any(True for _ in module.parameters()):
-        out.square().sum().backward()
+        sum(out.square().sum() for out in outs).backward()
         assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in module.parameters())
     again = copy.deepcopy(module)
     again.load_state_dict(module.state_dict())
     module.eval(), again.eval()
-    assert torch.equal(module(*x), again(*x))
+    assert all(map(torch.equal, each(module(*x)), each(again(*x))))
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda c: c.__name__)

@@ -16,9 +16,12 @@ Thing = TypeVar("Thing", bound=Callable[..., Any])
 BUILT_IN: dict[str, dict[str, str]] = {
     "estimator": {
         "CNNClassifier": "ganglion.estimators.cnn:CNNClassifier",
+        "CapsuleClassifier": "ganglion.estimators.capsule:CapsuleClassifier",
         "MLPClassifier": "ganglion.estimators.mlp:MLPClassifier",
         "MLPRegressor": "ganglion.estimators.mlp:MLPRegressor",
+        "ObjectDetector": "ganglion.estimators.detector:ObjectDetector",
         "Perceptron": "ganglion.estimators.perceptron:Perceptron",
+        "ResNetClassifier": "ganglion.estimators.resnet:ResNetClassifier",
         "UNetSegmenter": "ganglion.estimators.unet:UNetSegmenter",
     },
     "module": {},

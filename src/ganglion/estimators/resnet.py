@@ -1,0 +1,95 @@
+"""Residual networks for pictures."""
+
+from typing import Annotated, Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ganglion.base.errors import ModelFileError
+from ganglion.base.fields import Above, AtLeast, Between, Known, Search
+from ganglion.estimators.base import plain
+from ganglion.estimators.picture_classes import PictureClassifier
+from ganglion.models.resnet import ResNet
+from ganglion.nn.activations import ACTIVATIONS, activation_named
+from ganglion.nn.norms import NORMS, norm_named
+from ganglion.optim.optimizers import optimizer_named, optimizer_names
+
+SHAPE = (
+    "depth",
+    "width",
+    "block",
+    "stem",
+    "activation",
+    "norm",
+    "pre_activation",
+    "drop_path",
+    "dropout",
+)
+
+
+class ResNetClassifier(PictureClassifier):
+    """A residual network that predicts classes of pictures: 20 to 110 layers for small ones, 18 to 152 for large.
+
+    >>> import numpy as np
+    >>> X = np.random.default_rng(0).integers(0, 100, (200, 8, 8), dtype=np.uint8)
+    >>> y = np.arange(200) % 2
+    >>> X[y == 1, 2:5, 2:5] += 120
+    >>> float(ResNetClassifier(depth=8, width=4, max_epochs=10).fit(X, y).score(X, y))
+    1.0
+    """
+
+    depth: Annotated[
+        int | Literal["auto"],
+        AtLeast(8),
+        "layers: 6n + 2 for small pictures (9n + 2 with bottlenecks), 18, 34, 50, 101 or 152 for large ones",
+    ] = "auto"
+    width: Annotated[
+        int | Literal["auto"], AtLeast(1), "channels of the first stage; each later stage has twice as many"
+    ] = "auto"
+    block: Annotated[
+        Literal["auto", "basic", "bottleneck"], "two convolutions of 3 x 3, or one between two of 1 x 1"
+    ] = "auto"
+    stem: Annotated[
+        Literal["auto", "small", "large"], "large, with more than 64 pixels, starts at a quarter of the size"
+    ] = "auto"
+    activation: Annotated[
+        str, Known("activation", lambda: list(ACTIVATIONS), activation_named), "of the hidden units"
+    ] = "relu"
+    norm: Annotated[
+        str | None, Known("norm", lambda: list(NORMS), norm_named), "normalisation of the channels"
+    ] = "batch"
+    pre_activation: Annotated[
+        bool, "norm and activation stand before each convolution, the sums stay bare"
+    ] = False
+    drop_path: Annotated[
+        float, Between(0, 1, open_high=True), "share of the last residual branch's examples that skip it"
+    ] = 0.0
+    dropout: Annotated[
+        float,
+        Between(0, 1, open_high=True),
+        Search(0, 0.5),
+        "share of the last layer's inputs that is dropped",
+    ] = 0.0
+    label_smoothing: Annotated[
+        float, Between(0, 1, open_high=True), "share of the target spread over all classes"
+    ] = 0.1
+    optimizer: Annotated[str, Known("optimizer", optimizer_names, optimizer_named), "rule of the update"] = (
+        "muon"
+    )
+    lr: Annotated[float, Above(0), Search(1e-5, 1e-1, log=True), "step size of the optimiser"] = 4e-3
+    max_epochs: Annotated[int, AtLeast(1), "passes over the training data at most"] = 20
+
+    def _build(self, start: Tensor) -> nn.Module:
+        return ResNet(
+            self.image_shape_, len(start), output_bias=start, **{k: plain(getattr(self, k)) for k in SHAPE}
+        )
+
+    def _load_weights(self, weights: dict[str, Any]) -> None:
+        """Only as much memory is taken as the file's own arrays justify."""
+        known = (weights["stem.0.weight"].shape, len(weights["head.linears.0.weight"]))
+        width = known[0][0] if self.width == "auto" else self.width
+        if known[0][:2] != (width, self.image_shape_[0]) or known[1] != self._units():
+            raise ModelFileError("its weights are of another network than its settings say.")
+        module = ResNet(self.image_shape_, self._units(), **{k: plain(getattr(self, k)) for k in SHAPE})
+        module.load_state_dict({k: torch.as_tensor(v) for k, v in weights.items()})
+        self.module_ = self._place(module, torch.device("cpu")).eval()
