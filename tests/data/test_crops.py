@@ -39,6 +39,11 @@ def test_an_epoch_takes_each_picture_by_its_area():
     assert len(batches) == 3
 
 
+def test_an_epoch_has_as_many_crops_as_a_batch_needs():
+    batches = CropBatches(*scenes((8, 8)), (8, 8), 32, least=2)
+    assert [len(b["x"]) for b in batches.epoch(0, 0)] == [2]
+
+
 def test_what_lies_beyond_is_mirrored_and_not_judged():
     pictures, masks = scenes((3, 4))
     (batch,) = CropBatches(pictures, masks, (5, 6), 1).epoch(0, 0)

@@ -174,6 +174,21 @@ def test_flips_and_turns_are_found_where_nothing_has_a_direction():
     assert "flip_up_down" not in UNetSegmenter(**settings).fit(lit, masks).augment_
 
 
+def test_one_picture_is_enough(problem):
+    X, masks = problem
+    model = UNetSegmenter(**QUICK | {"max_epochs": 100}).fit(X[:1], masks[:1])
+    assert model.score(X[:1], masks[:1]) > 0.8
+    assert "validation" not in model.record_.scores
+
+
+def test_a_norm_over_the_whole_map_is_never_tiled(problem, monkeypatch):
+    X, masks = problem
+    model = UNetSegmenter(**QUICK | {"max_epochs": 2}, norm="layer").fit(X, masks)
+    whole = model.predict_proba(X[:2])
+    monkeypatch.setattr(unet, "TILE", 8)
+    assert (model.predict_proba(X[:2]) == whole).all()
+
+
 def test_colours_and_files(tmp_path):
     from PIL import Image
 

@@ -25,7 +25,7 @@ class CropBatches:
         masks: (h, w) each, codes of classes, -1 where not judged.
         size: (height, width) of a crop.
         batch_size: crops per batch; the last batch may be smaller.
-        least: crops that the last batch must hold, else they join the batch before it.
+        least: crops that the last batch must hold, else they join the batch before it; an epoch has so many at least.
         weight: (n,) of the pictures.
 
     Raises ``DataError`` where pictures and masks do not belong together.
@@ -52,7 +52,8 @@ class CropBatches:
             )
         self.pictures, self.masks, self.crop, self.weight = pictures, masks, size, weight
         shares = [max(1, round(h * w / (size[0] * size[1]))) for h, w in sides]
-        self.rows = np.repeat(np.arange(len(sides)), shares)
+        rows = np.repeat(np.arange(len(sides)), shares)
+        self.rows = np.resize(rows, max(len(rows), least))
         self.sides = np.array(sides)
         self.sizes = batch_sizes(len(self.rows), batch_size, least)
 

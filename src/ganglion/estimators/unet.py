@@ -80,9 +80,9 @@ class UNetSegmenter(MaskTarget, PictureNetwork):
         "symmetries answers with the mean over four turns and their mirror images",
     ] = None
     optimizer: Annotated[str, Known("optimizer", optimizer_names, optimizer_named), "rule of the update"] = (
-        "adamw"
+        "muon"
     )
-    lr: Annotated[float, Above(0), Search(1e-5, 1e-1, log=True), "step size of the optimiser"] = 2e-3
+    lr: Annotated[float, Above(0), Search(1e-5, 1e-1, log=True), "step size of the optimiser"] = 8e-3
     max_epochs: Annotated[int, AtLeast(1), "passes over the training data at most"] = 40
 
     # --- reading ------------------------------------------------------------------------------------------
@@ -181,9 +181,9 @@ class UNetSegmenter(MaskTarget, PictureNetwork):
     def _set_up(self, objective: Segmentation, train: Scenes, device: torch.device) -> SetUp:
         """Optimiser, batches of crops and plan of a run."""
         size, weight = self.image_shape_[1:], train.scaled_weight(device)
-        n = len(CropBatches(train.pictures, train.masks, size, 1))
-        plan = self._picture_plan(objective.model, n, device)
         least = 2 if objective.couples_batch else 1
+        n = len(CropBatches(train.pictures, train.masks, size, 1, least=least).rows)
+        plan = self._picture_plan(objective.model, n, device)
         crops = CropBatches(train.pictures, train.masks, size, plan.batch_size, least=least, weight=weight)
         augment = augment_named(self.augment_) if self.augment_ else None
         optimizer = make_optimizer(self.optimizer, objective, **rates_of(self))

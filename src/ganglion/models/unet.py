@@ -85,7 +85,7 @@ class UNet(nn.Module):
             layer = up if isinstance(up, Up) else up[1]  # type: ignore[index]
             inputs = layer.in_channels if isinstance(up, Up) else layer.weight[0].numel()
             nn.init.normal_(layer.weight, std=inputs**-0.5)
-            nn.init.zeros_(layer.bias)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         with torch.no_grad():
             nn.init.zeros_(self.output.weight)
             if output_bias is not None:

@@ -6,6 +6,7 @@ from ganglion.plot.history import plot_history
 from ganglion.plot.importance import plot_importance
 from ganglion.plot.landscape import plot_landscape
 from ganglion.plot.layers import plot_layers
+from ganglion.plot.masks import plot_masks
 from ganglion.plot.residuals import plot_residuals
 from ganglion.plot.roc import plot_roc
 from ganglion.plot.scores import plot_scores
@@ -20,6 +21,7 @@ __all__ = [
     "plot_importance",
     "plot_landscape",
     "plot_layers",
+    "plot_masks",
     "plot_neurons",
     "plot_residuals",
     "plot_roc",
