@@ -90,7 +90,7 @@ def test_nothing_there_and_nothing_found():
     assert np.isnan(mean_average_precision([nothing], [nothing])["map50"])
     assert mean_average_precision([one], [nothing]) == {"map50": 0, "map": 0}
     assert mean_average_precision([], []).keys() == {"map50", "map"}
-    with pytest.raises(DataError, match="one record for each picture is expected, got 1 .* and 2"):
+    with pytest.raises(DataError, match=r"one record for each picture is expected, got 1 .* and 2"):
         mean_average_precision([one], [nothing, nothing])
 
 

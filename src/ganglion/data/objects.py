@@ -91,8 +91,8 @@ def padded(
     Arguments: ``classes`` sorted, ``scale`` (n, 2) factors on heights and widths. Codes are positions in ``classes``,
     -1 where there is no box and -2 for hard ones.
 
-    >>> one = Objects(np.ones((1, 4), np.float32), np.array(["b"]), np.array([False]))
-    >>> padded([one, one._replace(boxes=one.boxes[:0], labels=one.labels[:0])], np.array(["a", "b"]), np.ones((2, 2)))[1]
+    >>> objects = read_objects([([[1, 1, 3, 4]], ["b"]), ([], [])])
+    >>> padded(objects, np.array(["a", "b"]), np.ones((2, 2)))[1]
     tensor([[ 1],
             [-1]])
     """

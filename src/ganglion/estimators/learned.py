@@ -78,9 +78,9 @@ def is_size(value: Any) -> bool:
     return is_count(value) and value > 0
 
 
-def is_labels(value: Any) -> bool:
-    """At least two different labels of one kind."""
-    if not isinstance(value, np.ndarray) or value.ndim != 1 or len(value) < 2:
+def is_labels(value: Any, least: int = 2) -> bool:
+    """At least two different labels of one kind, or another number of them."""
+    if not isinstance(value, np.ndarray) or value.ndim != 1 or len(value) < least:
         return False
     kinds = {type(label) for label in value.tolist()}
     if len(kinds) != 1 or not kinds <= {str, int, bool, float} or len(set(value.tolist())) != len(value):
@@ -124,7 +124,7 @@ def is_texts(value: Any) -> bool:
 
 def is_augment(value: Any) -> bool:
     """An augmentation by name, or none."""
-    return value is None or (isinstance(value, str) and augment_named(value) is not None)
+    return value in (None, "") or (isinstance(value, str) and augment_named(value) is not None)
 
 
 CHECKS: dict[str, Callable[[Any], bool]] = {
@@ -135,6 +135,7 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
     "best_epoch_": lambda value: value is None or is_count(value),
     "one_dimensional_": lambda value: isinstance(value, bool),
     "classes_": is_labels,
+    "object_classes_": lambda value: is_labels(value, least=1),
     "feature_names_in_": is_names,
     "target_mean_": is_row,
     "target_scale_": is_row,
