@@ -26,6 +26,7 @@ class PictureBatches:
         batches: give dicts with pictures ``x`` (n, c, h, w).
         augment: ``(batch with x in [0, 1], generator) -> batch``, or nothing. Its generator is seeded by (seed, epoch,
             batch number) alone, so that a resumed run draws what the whole one would have drawn.
+        enter: what brings decoded pictures to the network's range and device, where they are not there yet.
 
     >>> from ganglion.data.batches import ResidentBatches
     >>> batches = ResidentBatches({"x": torch.zeros(4, 1, 2, 2, dtype=torch.uint8)}, 2)
@@ -35,8 +36,10 @@ class PictureBatches:
     True
     """
 
-    def __init__(self, batches: Any, augment: Augment | None = None) -> None:
-        self.batches, self.augment = batches, augment
+    def __init__(
+        self, batches: Any, augment: Augment | None = None, enter: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
+        self.batches, self.augment, self.enter = batches, augment, enter
         self.size, self.feedback = batches.size, batches.feedback
         self.state_dict, self.load_state_dict = batches.state_dict, batches.load_state_dict
 
@@ -52,6 +55,8 @@ class PictureBatches:
     def epoch(self, seed: int, epoch: int, start: int = 0) -> Iterator[dict[str, Tensor]]:
         """The batches of one epoch, from batch number ``start`` on."""
         for number, batch in enumerate(self.batches.epoch(seed, epoch, start), start):
+            if self.enter is not None:
+                batch = batch | {"x": self.enter(batch["x"])}
             if self.augment is None:
                 yield batch
                 continue

@@ -52,9 +52,7 @@ class CNNClassifier(PictureClassifier):
     norm: Annotated[
         str | None, Known("norm", lambda: list(OF_MAPS), norm_of_maps), "normalisation of the channels"
     ] = "batch"
-    pool: Annotated[str, Known("pool", lambda: list(POOLINGS), pool_named), "how a stage halves the map"] = (
-        "max"
-    )
+    pool: Annotated[str, Known("pool", lambda: LOCAL, pool_named), "how a stage halves the map"] = "max"
     head: Annotated[
         Literal["max", "average", "both", "flatten"],
         "what becomes of the last maps: their maximum, their mean, both, or all of them",

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,8 +46,6 @@ LSUV_ROWS = 256  # training rows that init="lsuv" scales its layers on
 
 class DenseNetwork(TableMixin, NetworkFields, TableFields, SupervisedLearner):
     """What classifier and regressor share: from rows to a trained module, and from rows to its outputs."""
-
-    _split_by: ClassVar[Any] = None  # (fraction, seed) -> rows to train on and rows kept aside, for one fit
 
     # --- what the two differ in ---------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """What classifiers of pictures share: labels, a validation part, augmentation, scores beside simple models."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from ganglion.data.augment import Augment, augment_for, augment_named
 from ganglion.data.images import Images
 from ganglion.data.pictures import unit
 from ganglion.data.split import stratified_split
+from ganglion.data.streamed import RESIDENT_BELOW
 from ganglion.estimators.classes import ClassTarget
 from ganglion.estimators.pictures import PictureNetwork
 from ganglion.estimators.supervised import SupervisedLearner
@@ -26,7 +28,7 @@ from ganglion.train.run import Run
 
 MIN_VALIDATION = 10  # fewer pictures tell epochs apart by luck
 GLANCE = 5_000  # pictures by which augmentation is chosen
-SOFT = ("cross_entropy", "kl")  # losses that take shares of classes for a target
+SOFT = ("cross_entropy", "kl", "margin")  # losses that take shares of classes for a target
 YARDSTICK_COLUMNS = 256  # of the small pictures that simple models get
 
 
@@ -71,7 +73,11 @@ class PictureClassifier(ClassTarget, PictureNetwork, SupervisedLearner):
         self, images: Images, codes: np.ndarray, weight: np.ndarray, seed: int, again: bool
     ) -> "PictureClassifier":
         device, rows = self._device(), self._split(codes, seed)
-        train, held = (self._part(images, codes, weight, part, device) for part in rows)
+        resident = images.nbytes <= RESIDENT_BELOW
+        kept = len(images) if resident else max(1, RESIDENT_BELOW // 4 // (images.nbytes // len(images)))
+        rows = within(*rows, kept)
+        seen = spaced(rows[0], kept)
+        train, held = (self._part(images, codes, weight, part, device) for part in (seen, rows[1]))
         if not again:
             self._learn_target(codes[rows[0]], weight[rows[0]])
             self._choose_augment(train)
@@ -79,17 +85,23 @@ class PictureClassifier(ClassTarget, PictureNetwork, SupervisedLearner):
             self._standardise(train.x)
         self.module_ = self._place(self.module_, device)
         objective = self._objective(self.module_)
-        set_up = self._picture_set_up(objective, train.tensors(), self._augment())
+        if resident:
+            set_up = self._picture_set_up(objective, train.tensors(), self._augment())
+        else:
+            goal = Part.of(np.empty(0), codes[rows[0]], weight[rows[0]], device, torch.float32).tensors()
+            goal.pop("x")
+            set_up = self._picture_set_up(objective, goal, self._augment(), images.take(rows[0]))
         self._precision = set_up.plan.precision
         validate = (lambda: self._validation(held)) if len(held.x) else None
-        data = (item for part in (train, held) for item in part.contents())
-        run = self._train(set_up, seed, data, validate)
-        self._finish(run, set_up, train, held, images)
+        run = self._train(set_up, seed, contents(train, held, images, codes), validate)
+        self._finish(run, set_up, train, held, images, len(rows[0]))
         return self
 
     def _split(self, codes: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         if round(len(codes) * self.validation_fraction) < MIN_VALIDATION:
             return np.arange(len(codes)), np.zeros(0, dtype=np.int64)
+        if self._split_by is not None:
+            return self._split_by(self.validation_fraction, seed)
         return stratified_split(codes, self.validation_fraction, seed)
 
     def _part(
@@ -121,15 +133,15 @@ class PictureClassifier(ClassTarget, PictureNetwork, SupervisedLearner):
     def _objective(self, model: nn.Module) -> Objective:
         return Supervised(model, self._loss(smooth=True), self.l1, self.max_norm, self.activity)
 
-    def _finish(self, run: Run, set_up: SetUp, train: Part, held: Part, images: Images) -> None:
+    def _finish(self, run: Run, set_up: SetUp, train: Part, held: Part, images: Images, n_train: int) -> None:
         """Leave what was learned: the module on the CPU, the record, the verdict."""
         scores = self._scores(train, held)
         baselines, facts = self._yardsticks(train.first(20_000), held)
         self._rest()
         counts = np.bincount(train.y.cpu().numpy(), minlength=len(self.classes_))
         sizes = {
-            "n_rows": len(train.x) + len(held.x),
-            "n_train": len(train.x),
+            "n_rows": n_train + len(held.x),
+            "n_train": n_train,
             "n_validation": len(held.x),
             "n_columns": self.n_features_in_,
             "classes": {str(label): int(k) for label, k in zip(self.classes_, counts)},
@@ -171,3 +183,26 @@ class PictureClassifier(ClassTarget, PictureNetwork, SupervisedLearner):
             for i in range(0, len(images), step)
         )
         return torch.cat([self._both_ways(x) for x in blocks]).double().numpy()
+
+
+def within(train: np.ndarray, held: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows for training and at most so many for validation, since these stay in memory; the rest trains.
+
+    >>> [part.tolist() for part in within(np.array([0, 2]), np.array([1, 3, 4, 5]), 2)]
+    [[0, 2, 3, 5], [1, 4]]
+    """
+    kept = spaced(held, most)
+    return np.sort(np.concatenate([train, np.setdiff1d(held, kept)])), kept
+
+
+def spaced(rows: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of the rows, evenly spaced."""
+    return rows[:: max(1, -(-len(rows) // max(most, 1)))]
+
+
+def contents(train: Part, held: Part, images: Images, codes: np.ndarray) -> Iterator[tuple[str, bytes]]:
+    """What a checkpoint of a run on these pictures is named by: those in memory, all labels, the files' names."""
+    yield from train.contents()
+    yield from held.contents()
+    yield "labels", codes.tobytes()
+    yield "names", "\n".join(images.names or []).encode()

@@ -13,6 +13,7 @@ from ganglion.data.augment import AUGMENTS, augment_named
 from ganglion.data.batches import ResidentBatches
 from ganglion.data.images import Images, read_images
 from ganglion.data.pictures import PictureBatches
+from ganglion.data.streamed import StreamedImages
 from ganglion.estimators.learner import Learner
 from ganglion.estimators.training import SetUp, make_plan, rates_of
 from ganglion.nn.pictures import Standardise
@@ -115,11 +116,18 @@ class PictureNetwork(PictureFields, Learner):
             precision = "bf16" if bf16_is_quicker(device) else "float32"
         return make_plan(self, model, n, device, precision=precision, uses=USES)
 
-    def _picture_set_up(self, objective: Objective, tensors: dict[str, Tensor], augment: Any) -> SetUp:
-        """Optimiser, batches and plan of a run on pictures that lie on the device."""
-        plan = self._picture_plan(objective.model, len(tensors["x"]), tensors["x"].device)
+    def _picture_set_up(
+        self, objective: Objective, tensors: dict[str, Tensor], augment: Any, images: Images | None = None
+    ) -> SetUp:
+        """Optimiser, batches and plan of a run on pictures that lie on the device, or on ``images``, decoded ahead."""
+        device = next(objective.parameters()).device
+        plan = self._picture_plan(objective.model, len(next(iter(tensors.values()))), device)
         least = 2 if objective.couples_batch else 1
-        batches = PictureBatches(ResidentBatches(tensors, plan.batch_size, least=least), augment)
+        if images is None:
+            batches = PictureBatches(ResidentBatches(tensors, plan.batch_size, least=least), augment)
+        else:
+            streamed = StreamedImages(images, tensors, plan.batch_size, least=least)
+            batches = PictureBatches(streamed, augment, lambda x: self._in_range(x.to(device)))
         optimizer = make_optimizer(self.optimizer, objective, **rates_of(self))
         return SetUp(self, objective, optimizer, batches, plan)
 

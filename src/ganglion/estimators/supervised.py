@@ -1,6 +1,6 @@
 """Scores of a network's two parts beside those of simple models: what tables and pictures share."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ TRAIN_SCORE_ROWS = 20_000  # rows of the training part that its score is taken f
 
 class SupervisedLearner(Learner):
     """A learner whose loss compares its answer with a target, for classes (``ClassTarget``) or numbers."""
+
+    _split_by: ClassVar[Any] = None  # (fraction, seed) -> rows to train on and rows kept aside, for one fit
 
     # --- what the target says -----------------------------------------------------------------------------
 
