@@ -105,7 +105,7 @@ class MaskTarget(Fields):
         counts = [np.bincount(m.cpu().numpy().ravel() + 1, minlength=k + 1)[1:] for m in scenes.masks]
         return (np.stack(counts) * scenes.weight[:, None]).sum(0)
 
-    def _class_weights(self, counts: np.ndarray) -> Tensor | None:
+    def _class_weights(self, counts: np.ndarray, device: torch.device) -> Tensor | None:
         """The weights (k,) of the classes, with mean 1 over the judged pixels."""
         if self.class_weight is None:
             return None
@@ -118,9 +118,8 @@ class MaskTarget(Fields):
                     f"class_weight names {strange[0]!r}, which is no class of the masks ({self.classes_.tolist()})."
                 )
             factors = np.array([float(self.class_weight.get(label, 1.0)) for label in self.classes_.tolist()])
-        return torch.as_tensor(
-            factors * counts.sum() / max((factors * counts).sum(), 1e-12), dtype=torch.float32
-        )
+        scaled = factors * counts.sum() / max((factors * counts).sum(), 1e-12)
+        return torch.as_tensor(scaled, dtype=torch.float32, device=device)
 
     def _start(self, counts: np.ndarray) -> Tensor:
         """Log-odds of the classes, so that training starts from their frequencies."""

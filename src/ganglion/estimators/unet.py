@@ -142,9 +142,8 @@ class UNetSegmenter(MaskTarget, PictureNetwork):
             self.module_ = self._build(self._start(counts).float())
             self._standardise(self._looked_at(train))
         self.module_ = self._place(self.module_, device)
-        objective = Segmentation(
-            self.module_, self._loss(self._class_weights(counts)), self.l1, self.max_norm, self.activity
-        )
+        loss = self._loss(self._class_weights(counts, device))
+        objective = Segmentation(self.module_, loss, self.l1, self.max_norm, self.activity)
         set_up = self._set_up(objective, train, device)
         self._precision = set_up.plan.precision
         validate = (lambda: self._validation(held)) if len(held) else None

@@ -79,10 +79,9 @@ class UNet(nn.Module):
 
     def _initialise(self, activation: str, output_bias: Tensor | None) -> None:
         initialise(self, activation_named(activation).init)
-        for (
-            up
-        ) in self.ups:  # no activation follows; a place of a transposed convolution sees one of each channel
+        for up in self.ups:  # no activation follows them
             layer = up if isinstance(up, Up) else up[1]  # type: ignore[index]
+            # an entry of a transposed convolution's output sees one place of each channel
             inputs = layer.in_channels if isinstance(up, Up) else layer.weight[0].numel()
             nn.init.normal_(layer.weight, std=inputs**-0.5)
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]

@@ -66,7 +66,8 @@ def pixel_loss_named(text: str, class_weight: Tensor | None = None) -> Loss:
     Its value goes from logits (n, k, h, w) and codes (n, h, w), -1 where not judged, to (n,); a picture without any
     judged pixel costs 0 by cross-entropy.
 
-    Arguments: ``class_weight`` (k,) of the classes. Raises ``ParameterError`` for unknown names or numbers.
+    Arguments: ``class_weight`` (k,) of the classes, on the device of the logits. Raises ``ParameterError`` for unknown
+    names or numbers.
 
     >>> logits, codes = torch.zeros(1, 2, 1, 2), torch.tensor([[[1, -1]]])
     >>> pixel_loss_named("cross_entropy").value(logits, codes)
@@ -75,8 +76,7 @@ def pixel_loss_named(text: str, class_weight: Tensor | None = None) -> Loss:
     terms = [named("loss", word.strip(), PIXEL_LOSSES) for word in text.split("+")]
 
     def value(output: Tensor, codes: Tensor) -> Tensor:
-        weight = None if class_weight is None else class_weight.to(output.device)
-        return reduce(torch.add, [term(output, codes, weight) for term in terms])
+        return reduce(torch.add, [term(output, codes, class_weight) for term in terms])
 
     return Loss(value)
 
