@@ -1,16 +1,23 @@
 """ObjectDetector on small worlds: what it learns, in whose pixels it answers, what it refuses."""
 
+import os
+import tarfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from ganglion.base.errors import DataError, ParameterError
 from ganglion.data.boxes import read_voc
+from ganglion.data.objects import read_objects
+from ganglion.data.split import plain_split
 from ganglion.estimators.detector import ObjectDetector
 from ganglion.estimators.persist import load
 from ganglion.metrics.detection import box_iou
 from ganglion.train.checkpoint import Checkpoint
 
+DATA = Path(os.environ.get("GANGLION_DATA", Path(__file__).parents[3] / "shared" / "data"))
 SMALL = {"widths": (8, 16), "stride": 4, "lr": 0.01, "max_epochs": 8, "batch_size": 8, "augment": "flip"}
 
 
@@ -182,3 +189,19 @@ def test_what_it_refuses():
         ObjectDetector(**SMALL).fit(X, [*objects[:9], (objects[9][0], [1])])
     with pytest.raises(DataError, match="the target y is None"):
         ObjectDetector(**SMALL).fit(X, None)
+
+
+@pytest.mark.slow  # a minute
+def test_blood_cells(tmp_path):
+    """At least 0.75 mAP@0.5 on BCCD's held-out fifth; six epochs on a sixth of the pixels are enough."""
+    packed = DATA / "bccd" / "bccd.tar.gz"
+    if not packed.exists():
+        pytest.skip("bccd is not here: set GANGLION_DATA to the folder of the measuring data")
+    with tarfile.open(packed) as file:
+        file.extractall(tmp_path, filter="data")
+    cells = read_voc(tmp_path / "BCCD")
+    objects = read_objects(cells)
+    train, test = plain_split(len(cells), 0.2, seed=0)
+    model = ObjectDetector(max_epochs=6, image_size=(192, 256))
+    model.fit([cells.paths[i] for i in train], [objects[i] for i in train])
+    assert model.score([cells.paths[i] for i in test], [objects[i] for i in test]) >= 0.75

@@ -65,3 +65,16 @@ def test_of_one_blob_one_box_is_left():
     blob = 3 - (x - 3.0) ** 2 - (y - 4.0) ** 2
     _, _, scores = net.detect(torch.cat([blob[None, None], torch.ones(1, 4, 8, 8)], 1), 64, 0.5)
     assert (scores > 0).sum() == 1
+
+
+def test_the_places_beside_a_peak_crowd_nobody_out():
+    """Among the two best places is the second object, though all places of the first have higher scores."""
+    net = Detector((1, 32, 64), 1, widths=(4, 4), stride=4)
+    y, x = torch.meshgrid(torch.arange(8), torch.arange(16), indexing="ij")
+    first = 5 - 0.1 * ((x - 3.0) ** 2 + (y - 4.0) ** 2)
+    logits = torch.where((y == 4) & (x == 13), -4.0, torch.where(x < 7, first, -6.0))
+    sides = torch.full((1, 4, 8, 16), -2.0)
+    boxes, _, scores = net.detect(torch.cat([logits[None, None], sides], 1), 2, 0.5)
+    centres = (boxes[0, :, :2] + boxes[0, :, 2:]) / 2
+    assert centres.tolist() == [[14, 18], [54, 18]]
+    assert (scores > 0).all()
