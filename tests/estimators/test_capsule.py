@@ -9,7 +9,7 @@ from ganglion.base.errors import DataError, ParameterError
 from ganglion.train import checkpoint
 
 SMALL = {"widths": (8,), "convolutions": 1, "types": 2, "primary_size": 4, "class_size": 6, "decoder": (24,),
-         "augment": None, "watch": "off"}  # fmt: skip
+         "augment": None, "watch": "off", "batch_size": 16}  # fmt: skip
 
 
 def spots(n=160, seed=0):

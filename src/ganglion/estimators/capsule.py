@@ -17,6 +17,7 @@ from ganglion.nn.norms import OF_MAPS, norm_of_maps
 from ganglion.objectives.base import Objective
 from ganglion.objectives.capsule import CAPSULE_LOSSES, CapsuleObjective, capsule_loss_named
 from ganglion.objectives.loss import Loss
+from ganglion.optim.optimizers import optimizer_named, optimizer_names
 
 SHAPE = (
     "widths",
@@ -67,7 +68,10 @@ class CapsuleClassifier(PictureClassifier):
         AtLeast(0),
         "what a pixel's squared error costs in the picture drawn from the true class's capsule",
     ] = 0.0005
-    lr: Annotated[float, Above(0), Search(1e-5, 1e-1, log=True), "step size of the optimiser"] = 2e-3
+    optimizer: Annotated[str, Known("optimizer", optimizer_names, optimizer_named), "rule of the update"] = (
+        "muon"
+    )
+    lr: Annotated[float, Above(0), Search(1e-5, 1e-1, log=True), "step size of the optimiser"] = 4e-3
     max_epochs: Annotated[int, AtLeast(1), "passes over the training data at most"] = 15
 
     # --- training -----------------------------------------------------------------------------------------

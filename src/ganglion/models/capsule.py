@@ -15,7 +15,6 @@ from ganglion.nn.pictures import Standardise
 from ganglion.nn.routing import Capsules, squash
 
 GRID = 6  # places a side that have primary capsules, as in the paper
-GAIN = 1.0
 LEAST = 3  # pixels a side of their kernel
 
 
@@ -88,7 +87,9 @@ class CapsuleNet(nn.Module):
         self.decoder = nn.Sequential(*hidden, nn.Linear(units[-1], math.prod(shape)))
         initialise(self, activation_named(activation).init)
         with torch.no_grad():
-            self.primary.weight.div_(GAIN * primary_size**0.5)
+            self.primary.weight.div_(
+                primary_size**0.5
+            )  # numbers of a length near 1 together, where squash is steep
 
     def encode(self, x: Tensor) -> Tensor:
         """Class capsules (n, classes, class_size) of pictures (n, c, h, w), whole numbers to 255 or floats to 1."""

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-START = 1.0
 AT_ONCE = 2**21  # votes' numbers that a processor's cache holds
 
 
@@ -139,8 +138,8 @@ class Capsules(nn.Module):
     def __init__(self, inputs: int, size: int, outputs: int, width: int, iterations: int = 3) -> None:
         super().__init__()
         self.outputs, self.width, self.iterations = outputs, width, iterations
-        # with votes of inputs half as long as can be, s has a length of about 1, where squash is steep
-        spread = 2 * START * outputs / (inputs * width) ** 0.5
+        # inputs half as long as can be then give sums s of length 1/2: longer ones start where squash is flat
+        spread = outputs / (inputs * width) ** 0.5
         self.weight = nn.Parameter(spread * torch.randn(inputs, size, outputs * width))
 
     def votes(self, u: Tensor) -> Tensor:
