@@ -9,8 +9,10 @@ from typing import Any
 from ganglion.base.version import VERSION as __version__  # noqa: F401
 
 PUBLIC = {
+    "BackboneClassifier": "ganglion.estimators.backbone",
     "CNNClassifier": "ganglion.estimators.cnn",
     "CapsuleClassifier": "ganglion.estimators.capsule",
+    "ImageCaptioner": "ganglion.estimators.captioner",
     "MLPClassifier": "ganglion.estimators.mlp",
     "MLPRegressor": "ganglion.estimators.mlp",
     "ObjectDetector": "ganglion.estimators.detector",

@@ -10,14 +10,24 @@ import pytest
 import torch
 from sklearn.base import is_classifier, is_regressor
 
-from ganglion.base.registry import lookup, names
+from ganglion.base.registry import lookup, names, register_module
+from ganglion.estimators.captioner import ImageCaptioner
 from ganglion.estimators.detector import ObjectDetector
 from ganglion.estimators.pictures import PictureNetwork
 from ganglion.estimators.unet import UNetSegmenter
 from ganglion.metrics.detection import Detections
 
-QUICK = {"max_epochs": 12, "hidden_layer_sizes": (24,), "batch_size": 32, "dropout": 0.1,
-         "widths": (8,), "depth": 8, "width": 4, "types": 2, "decoder": (16,), "augment": "crop(1)", "stride": 2, "score_threshold": 0.0}  # fmt: skip
+QUICK = {"max_epochs": 12, "hidden_layer_sizes": (24,), "batch_size": 32, "dropout": 0.1, "widths":
+         (8,), "depth": 8, "width": 4, "backbone": "EdgesAndCorners", "types": 2, "decoder": (16,),
+         "augment": "crop(1)", "stride": 2, "units": 32, "score_threshold": 0.0}  # fmt: skip
+
+
+@register_module
+def EdgesAndCorners(shape):
+    """A small network without a head, the same each time it is made."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return torch.nn.Sequential(torch.nn.Conv2d(shape[0], 16, 3, padding=1), torch.nn.ReLU())
 
 
 @dataclass
@@ -125,9 +135,20 @@ def object_problem(cls, table):
     return Problem(X, np.array(y), 0.5, 256, 1e-3, None)
 
 
+def caption_problem(cls, table):
+    """Pictures of 8 x 8 with a bright or dim spot on the left or on the right, and what to say of them."""
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 40, (200, 8, 8), dtype=np.uint8), []
+    for i, (right, bright) in enumerate(rng.integers(0, 2, (200, 2)).tolist()):
+        X[i, 2:6, 5 * right : 5 * right + 3] += np.uint8(200 if bright else 80)
+        y.append(f"a {('dim', 'bright')[bright]} spot on the {('left', 'right')[right]}")
+    return Problem(X, np.array(y), 0.4, 64, 1e-5, None)
+
+
 # the first that an estimator is a kind of makes its problem
 PROBLEMS = {
     ObjectDetector: object_problem,
+    ImageCaptioner: caption_problem,
     UNetSegmenter: mask_problem,
     PictureNetwork: picture_problem,
     object: table_problem,
@@ -180,7 +201,7 @@ def told():
     """A function from a fitted estimator and rows to everything that it tells about them, as one array."""
 
     def tell(estimator, X):
-        methods = ("predict", "predict_proba", "decision_function", "transform", "score_samples")
+        methods = ("predict", "predict_proba", "decision_function", "transform", "score_samples", "attend")
         parts = [as_rows(getattr(estimator, m)(X)) for m in methods if hasattr(estimator, m)]
         assert parts, "it tells nothing"
         return np.concatenate([p.reshape(len(p), -1).astype(object) for p in parts], 1)

@@ -12,7 +12,9 @@ from torch import nn
 import ganglion.models
 import ganglion.nn
 import ganglion.objectives
+from ganglion.models.backbone import Adapted
 from ganglion.models.capsule import CapsuleNet
+from ganglion.models.captioner import Attention, CaptionNet
 from ganglion.models.cnn import CNN, ConvBlock, Head
 from ganglion.models.detector import Detector
 from ganglion.models.mlp import MLP
@@ -23,11 +25,13 @@ from ganglion.nn.activations import Heaviside, Maxout
 from ganglion.nn.dense import DenseStack, Shortcut
 from ganglion.nn.noise import Dropout, DropPath, GaussianNoise, SpatialDropout
 from ganglion.nn.norms import RMSNorm, SpectralNormLinear, WeightNormLinear
+from ganglion.nn.pictures import Standardise
 from ganglion.nn.piecewise import PiecewiseLinear
 from ganglion.nn.routing import Capsules
 from ganglion.nn.tabular import TableInput
 from ganglion.objectives.base import Objective
 from ganglion.objectives.capsule import CapsuleObjective, capsule_loss_named
+from ganglion.objectives.caption import Captioning
 from ganglion.objectives.detection import Detection
 from ganglion.objectives.losses import loss_named
 from ganglion.objectives.segmentation import Segmentation, pixel_loss_named
@@ -82,10 +86,13 @@ LAYERS = {
         not_silent(starts_anywhere(ResNet((1, 8, 8), 3, depth=8, width=4))),
         torch.rand(7, 1, 8, 8),
     ),
+    Adapted: lambda: (adapted(), torch.rand(7, 1, 8, 8)),
     UNet: lambda: (seeing(UNet(1, 3, widths=(4, 6, 8))), torch.rand(7, 1, 10, 9)),
     Capsules: lambda: (Capsules(5, 4, 3, 6), torch.randn(7, 5, 4)),
     CapsuleNet: lambda: (capsule_net(), torch.rand(7, 1, 8, 8)),
     Detector: lambda: (not_silent(Detector((1, 9, 8), 3, widths=(4, 6, 6), stride=4)), torch.rand(7, 1, 9, 8)),
+    Attention: lambda: (Attention(5, 4), torch.randn(7, 9, 4), torch.randn(7, 5)),
+    CaptionNet: lambda: (CaptionNet((1, 8, 8), 5, widths=(4,), units=6), torch.rand(7, 1, 8, 8), captions(7)),
     StackedLinear: lambda: (StackedLinear([nn.Linear(3, 2) for _ in range(4)]), torch.randn(4, 7, 3)),
     StackedMLP: lambda: (
         StackedMLP.of([nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)) for _ in range(3)]),
@@ -97,9 +104,11 @@ OBJECTIVES = {
     Supervised: lambda: Supervised(MLP(3, (), (4,), 2, init="he"), loss_named("cross_entropy")),
     SupervisedByHand: lambda: by_hand(MLP(3, (), (4,), 2, init="he")),
     Segmentation: lambda: Segmentation(seeing(UNet(1, 2, widths=(4, 6))), pixel_loss_named("focal+dice")),
+    Captioning: lambda: Captioning(CaptionNet((1, 8, 8), 5, widths=(4,), units=6)),
     Detection: lambda: Detection(not_silent(Detector((1, 9, 8), 2, widths=(4, 6), stride=2)), objects=1.5),
 }
 BATCHES = {
+    Captioning: lambda: {"x": torch.rand(9, 1, 8, 8), "words": captions(9)[:, None], "weight": torch.rand(9)},
     Detection: lambda: {
         "x": torch.rand(9, 1, 9, 8), "boxes": torch.tensor([1.0, 2, 6, 8]).expand(9, 2, 4),
         "labels": torch.randint(-2, 2, (9, 2)), "weight": torch.rand(9)
@@ -111,6 +120,14 @@ BATCHES = {
         "x": torch.rand(9, 1, 5, 6), "masks": torch.randint(-1, 2, (9, 5, 6)), "weight": torch.rand(9)
     },
 }  # fmt: skip
+
+
+def captions(n):
+    """Codes of n captions of one to three words and an end."""
+    words = torch.randint(1, 5, (n, 4))
+    end = torch.randint(1, 4, (n, 1))
+    place = torch.arange(4)
+    return torch.where(place < end, words, torch.where(place == end, 0, -1))
 
 
 def rows():
@@ -130,6 +147,10 @@ def not_silent(net):
         if isinstance(m, nn.BatchNorm2d):
             nn.init.ones_(m.weight)
     return net
+
+
+def adapted():
+    return starts_anywhere(Adapted(nn.Conv2d(1, 4, 3), Standardise([0.0], [1.0]), 4, 3))
 
 
 def seeing(net):

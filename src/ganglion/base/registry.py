@@ -15,8 +15,10 @@ Thing = TypeVar("Thing", bound=Callable[..., Any])
 # kind -> name -> "module:attribute". A test proves that each stands where it says.
 BUILT_IN: dict[str, dict[str, str]] = {
     "estimator": {
+        "BackboneClassifier": "ganglion.estimators.backbone:BackboneClassifier",
         "CNNClassifier": "ganglion.estimators.cnn:CNNClassifier",
         "CapsuleClassifier": "ganglion.estimators.capsule:CapsuleClassifier",
+        "ImageCaptioner": "ganglion.estimators.captioner:ImageCaptioner",
         "MLPClassifier": "ganglion.estimators.mlp:MLPClassifier",
         "MLPRegressor": "ganglion.estimators.mlp:MLPRegressor",
         "ObjectDetector": "ganglion.estimators.detector:ObjectDetector",

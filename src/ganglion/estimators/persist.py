@@ -9,6 +9,7 @@ import numpy as np
 import sklearn
 import torch
 from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
 from ganglion.base.errors import GanglionError, ModelFileError, ParameterError
 from ganglion.base.fields import fields_of
@@ -21,6 +22,7 @@ from ganglion.diagnose import diagnose
 from ganglion.estimators.learned import check_learned, check_together
 
 UNSAVED = {"checkpoint", "resume", "verbose"}  # of the machine or the moment, not of the model
+MODULES = {"module": "(n_features, n_outputs)", "backbone": "(channels, height, width)"}  # modules of the user's own
 
 
 def save(estimator: Any, path: str | Path, card: dict[str, Any] | None = None) -> Path:
@@ -87,7 +89,7 @@ def _rebuild(file: Any, module: Any) -> Any:
     if unknown:
         raise ModelFileError(f"it holds the unknown parameter {unknown[0]!r}; update Ganglion.")
     if module is not None:
-        parameters["module"] = module
+        parameters["backbone" if "backbone" in fields_of(cls) else "module"] = module
     estimator = cls(**parameters)
     estimator._check()
     for key, value in config["learned"].items():
@@ -120,12 +122,12 @@ def saved_parameters(estimator: Any) -> dict[str, Any]:
         value = getattr(estimator, name)
         if name in UNSAVED:
             continue
-        if name == "module" and value is not None and not isinstance(value, str):
-            known = name_of("module", value if isinstance(value, type) else type(value))
+        if name in MODULES and value is not None and not isinstance(value, str):
+            known = name_of("module", type(value) if isinstance(value, nn.Module) else value)
             if known is None:
                 raise GanglionError(
-                    "the estimator holds a module that is not registered, so a file cannot name it; call "
-                    "ganglion.register_module(TheClass) before saving, where TheClass takes (n_features, n_outputs)."
+                    f"the estimator holds a {name} that is not registered, so a file cannot name it; call "
+                    f"ganglion.register_module(TheClass) before saving, where TheClass takes {MODULES[name]}."
                 )
             value = known
         if name == "random_state" and value is not None and not isinstance(value, int | np.integer):

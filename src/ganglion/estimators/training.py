@@ -231,7 +231,8 @@ def checkpoint_of(
         if settings.resume:
             raise ParameterError("resume=True needs the folder to continue from; give checkpoint='folder'.")
         return None
-    silent = {"checkpoint", "resume", "verbose", "watch", "time_limit", "device", "module", "random_state"}
+    silent = {"checkpoint", "resume", "verbose", "watch", "time_limit", "device", "random_state"}
+    silent |= {"module", "backbone"}  # texts of code hold addresses
     chosen = [(k, str(getattr(settings, k))) for k in sorted(fields_of(type(settings))) if k not in silent]
     digest = hashlib.sha256(json.dumps([chosen, seed]).encode())
     for name, content in data:
