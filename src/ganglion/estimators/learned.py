@@ -142,5 +142,7 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
     "image_shape_": is_shape,
     "pixel_range_": is_range,
     "augment_": is_augment,
+    "words_": is_texts,
+    "steps_": is_size,
     "augment_reasons_": is_texts,
 }
