@@ -60,12 +60,14 @@ def main():
     parser.add_argument("--quick", action="store_true", help="from 6 pictures, a shorter run")
     parser.add_argument("--seeds", type=int, default=0, help="how many; 1, and 3 with --ablation")
     parser.add_argument("--epochs", type=int, default=0, help="instead of the default")
+    parser.add_argument("--widths", type=int, nargs="+", help="instead of the default")
     parser.add_argument("--augment", default="auto", help="of the single fit, as the estimator takes it")
     asked = parser.parse_args()
     X, masks = membranes()
     few = 6 if asked.quick else 24
     train, test = (X[:few], masks[:few]), (X[24:], masks[24:])
     settings = {"max_epochs": asked.epochs} if asked.epochs else {"max_epochs": 24} if asked.quick else {}
+    settings |= {"widths": tuple(asked.widths)} if asked.widths else {}
     head = ["", "Dice of membranes", "pixel accuracy", "IoU of membranes", "Dice in training", "seconds",
             "processor seconds"]  # fmt: skip
     rows: list[list[str]] = []
