@@ -1,12 +1,11 @@
 """What a detector shall say at each place of its map, and what it costs to say something else."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganglion.models.detector import Detector
 from ganglion.nn.boxes import giou
 from ganglion.objectives.base import Batch, Objective, Step, has_batch_norm
 
@@ -92,18 +91,18 @@ class Detection(Objective):
     whatever picture it is and a picture's loss does not depend on the others of its batch.
 
     Arguments:
-        model: gives ``n_classes``, ``stride`` and ``boxes``.
+        model: gives ``n_classes``, ``stride`` and ``boxes(output)``, as ``models.detector.Detector``.
         objects: mean number of objects in a picture.
         box_weight: of the boxes' part.
     """
 
-    def __init__(self, model: Detector, objects: float, box_weight: float = 5.0) -> None:
+    def __init__(self, model: Any, objects: float, box_weight: float = 5.0) -> None:
         super().__init__()
         self.net, self.objects, self.box_weight = model, max(objects, 1.0), box_weight
         self.couples_batch = has_batch_norm(model)
 
     @property
-    def model(self) -> Detector:
+    def model(self) -> Any:
         """The network."""
         return self.net
 
