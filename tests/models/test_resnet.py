@@ -133,13 +133,13 @@ def test_small_networks_have_the_published_sizes(depth, millions):
     n = (depth - 2) // 6
     convs = 3 * 16 * 9 + 9 * (2 * n * 16**2 + (2 * n - 1) * 32**2 + 16 * 32 + (2 * n - 1) * 64**2 + 32 * 64)
     norms = 2 * (16 + 2 * n * (16 + 32 + 64))
-    own = size(ResNet((3, 32, 32), 10, depth=depth))
+    own = size(ResNet((3, 32, 32), 10, depth=depth, width=16))
     assert own == convs + norms + 64 * 10 + 10 + projections
     assert (own - projections) / 1e6 == pytest.approx(millions, rel=0.03)
 
 
 def test_a_bottleneck_network_of_164_layers():
-    net = ResNet((3, 32, 32), 10, depth=164, block="bottleneck", pre_activation=True)
+    net = ResNet((3, 32, 32), 10, depth=164, width=16, block="bottleneck", pre_activation=True)
     assert round(size(net) / 1e6, 1) == 1.7  # He et al. 2016
 
 

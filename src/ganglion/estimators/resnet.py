@@ -77,7 +77,7 @@ class ResNetClassifier(PictureClassifier):
         "muon"
     )
     lr: Annotated[float, Above(0), Search(1e-5, 1e-1, log=True), "step size of the optimiser"] = 4e-3
-    max_epochs: Annotated[int, AtLeast(1), "passes over the training data at most"] = 20
+    max_epochs: Annotated[int, AtLeast(1), "passes over the training data at most"] = 10
 
     def _build(self, start: Tensor) -> nn.Module:
         return ResNet(

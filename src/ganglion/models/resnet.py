@@ -148,7 +148,8 @@ class ResNet(nn.Module):
         shape: (channels, height, width) of a picture.
         n_outputs: logits.
         depth: layers with weights, shortcuts not counted; ``"auto"`` is 20 or 18.
-        width: channels inside the first stage's blocks; ``"auto"`` is 16 or 64, as published.
+        width: channels inside the first stage's blocks; ``"auto"`` is 32 or 64; published
+            are 16 and 64, and from 32 on convolutions compute at full rate.
         block: ``"basic"``, ``"bottleneck"``, or ``"auto"``: the table's in the large form, basic in the small one.
         stem: ``"small"``, ``"large"`` (more than 64 pixels), or ``"auto"`` by the picture's shorter side.
         activation, norm: names in ``nn.activations`` and ``nn.norms``.
@@ -188,7 +189,7 @@ class ResNet(nn.Module):
                 f"{'large' if large else 'small'} form, which needs more than {least}; give a larger image_size"
                 f"{' or stem=' + repr('small') if large else ''}."
             )
-        first: int = (64 if large else 16) if width == "auto" else width
+        first: int = (64 if large else 32) if width == "auto" else width
         parts = Parts.named(activation, norm)
         self.standardise = Standardise([0.0] * shape[0], [1.0] * shape[0])
         self.stem = _stem(shape[0], first, large, parts, pre_activation)
