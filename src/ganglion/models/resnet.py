@@ -72,8 +72,8 @@ class ResidualBlock(nn.Module):
     F is conv3-norm-f-conv3-norm (``"basic"``), or conv1-norm-f-conv3-norm-f-conv1-norm with a quarter of the outputs
     inside (``"bottleneck"``); s is the identity where the shape stays, else a 1x1 convolution and a norm (He et al.
     2015, arXiv:1512.03385). With ``pre_activation`` norm and activation stand before each convolution, and the sum is
-    left alone: ``s(x) + F(x)`` (He et al. 2016, arXiv:1603.05027). F starts as 0, so that a deep network starts as a
-    shallow one (Goyal et al. 2017, arXiv:1706.02677). The stride of a bottleneck is that of its 3x3 convolution.
+    left alone: ``s(x) + F(x)`` (He et al. 2016, arXiv:1603.05027). A ``ResNet`` silences F at its start, so that a deep
+    network starts as a shallow one (Goyal et al. 2017, arXiv:1706.02677). The stride of a bottleneck is that of its 3x3 convolution.
 
     Arguments:
         inputs: channels of x.
@@ -85,6 +85,7 @@ class ResidualBlock(nn.Module):
         pre_activation: order of 2016.
 
     >>> block = ResidualBlock(4, 4, 1, "basic", Parts.named("relu", "batch"))
+    >>> block.silence()
     >>> x = torch.rand(2, 4, 5, 5)
     >>> torch.equal(block(x), x)
     True
