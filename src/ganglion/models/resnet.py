@@ -73,7 +73,8 @@ class ResidualBlock(nn.Module):
     inside (``"bottleneck"``); s is the identity where the shape stays, else a 1x1 convolution and a norm (He et al.
     2015, arXiv:1512.03385). With ``pre_activation`` norm and activation stand before each convolution, and the sum is
     left alone: ``s(x) + F(x)`` (He et al. 2016, arXiv:1603.05027). A ``ResNet`` silences F at its start, so that a deep
-    network starts as a shallow one (Goyal et al. 2017, arXiv:1706.02677). The stride of a bottleneck is that of its 3x3 convolution.
+    network starts as a shallow one (Goyal et al. 2017, arXiv:1706.02677). The stride of a
+    bottleneck is that of its 3x3 convolution.
 
     Arguments:
         inputs: channels of x.
