@@ -4,15 +4,23 @@ import numpy as np
 import pytest
 import torch
 
+from ganglion.base.errors import ParameterError
 from ganglion.models.detector import PRIOR, Detector
 from ganglion.objectives.detection import wanted
 
 
-@pytest.mark.parametrize("size", [(32, 32), (33, 47), (50, 70), (8, 100), (1, 1)])
+@pytest.mark.parametrize("size", [(32, 32), (33, 47), (50, 70), (9, 100)])
 @pytest.mark.parametrize("stride", [2, 4, 8])
 def test_any_size_gives_a_place_every_stride_pixels(size, stride):
     out = Detector((3, *size), 5, widths=(4, 4, 8), stride=stride)(torch.rand(2, 3, *size))
     assert out.shape == (2, 9, *(-(-n // stride) for n in size))
+
+
+def test_pictures_that_are_too_small_are_refused():
+    with pytest.raises(
+        ParameterError, match="8 x 90 pixels are too small for 3 widths, which need more than 8"
+    ):
+        Detector((1, 8, 90), 1, widths=(4, 4, 4), stride=4)
 
 
 def test_every_place_starts_at_the_prior_with_boxes_of_the_mean_side():

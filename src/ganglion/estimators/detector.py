@@ -106,7 +106,7 @@ class ObjectDetector(PictureNetwork):
         "muon"
     )
     lr: Annotated[float, Above(0), Search(1e-5, 1e-1, log=True), "step size of the optimiser"] = 4e-3
-    max_epochs: Annotated[int, AtLeast(1), "passes over the training data at most"] = 60
+    max_epochs: Annotated[int, AtLeast(1), "passes over the training data at most"] = 30
     early_stopping: Annotated[bool, "stop when the validation loss has stood still for `patience` epochs"] = (
         False
     )

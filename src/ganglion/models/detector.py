@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganglion.base.errors import ParameterError
 from ganglion.models.resnet import Parts, ResidualBlock
 from ganglion.nn.activations import activation_named
 from ganglion.nn.boxes import suppress
@@ -29,13 +30,15 @@ class Detector(nn.Module):
     ``PRIOR``, so that the many empty places do not rule the first steps (Lin et al. 2017, arXiv:1708.02002).
 
     Arguments:
-        shape: (channels, height, width) of a picture; height and width need not be multiples of anything.
+        shape: (channels, height, width) of a picture; sides of more than 2^len(widths), multiples of nothing.
         n_classes: kinds of objects.
         widths: channels of each stage; stage i works at stride 2^(i + 1).
         blocks: residual blocks of each stage from the second on; the first is one convolution.
         stride: pixels between the places of the map, 2 to 2^len(widths).
         side: mean side of a box in pixels, where the sides start.
         activation, norm: names in ``nn.activations`` and ``nn.norms``.
+
+    Raises ``ParameterError`` for pictures that are too small.
 
     >>> Detector((3, 50, 70), 2, widths=(8, 8, 16), stride=4)(torch.zeros(1, 3, 50, 70)).shape
     torch.Size([1, 6, 13, 18])
@@ -54,6 +57,11 @@ class Detector(nn.Module):
         norm: str | None = "batch",
     ) -> None:
         super().__init__()
+        if min(shape[1:]) <= 2 ** len(widths):  # a map of one pixel has nothing to convolve
+            raise ParameterError(
+                f"pictures of {shape[1]} x {shape[2]} pixels are too small for {len(widths)} widths, which need more "
+                f"than {2 ** len(widths)}; take fewer widths, or a larger image_size."
+            )
         self.n_classes, self.stride, self.size = n_classes, stride, shape[1:]
         self.register_buffer("side", torch.tensor(float(side)))
         self.standardise = Standardise([0.0] * shape[0], [1.0] * shape[0])
