@@ -90,7 +90,10 @@ LAYERS = {
     UNet: lambda: (seeing(UNet(1, 3, widths=(4, 6, 8))), torch.rand(7, 1, 10, 9)),
     Capsules: lambda: (Capsules(5, 4, 3, 6), torch.randn(7, 5, 4)),
     CapsuleNet: lambda: (capsule_net(), torch.rand(7, 1, 8, 8)),
-    Detector: lambda: (not_silent(Detector((1, 9, 8), 3, widths=(4, 6, 6), stride=4)), torch.rand(7, 1, 9, 8)),
+    Detector: lambda: (
+        not_silent(Detector((1, 17, 10), 3, widths=(4, 6, 6), stride=4)),
+        torch.rand(7, 1, 17, 10),
+    ),
     Attention: lambda: (Attention(5, 4), torch.randn(7, 9, 4), torch.randn(7, 5)),
     CaptionNet: lambda: (CaptionNet((1, 8, 8), 5, widths=(4,), units=6), torch.rand(7, 1, 8, 8), captions(7)),
     StackedLinear: lambda: (StackedLinear([nn.Linear(3, 2) for _ in range(4)]), torch.randn(4, 7, 3)),
