@@ -20,13 +20,16 @@ from ganglion.models.detector import Detector
 from ganglion.models.mlp import MLP
 from ganglion.models.resnet import Parts, ResidualBlock, ResNet
 from ganglion.models.stacked import StackedLinear, StackedMLP
+from ganglion.models.style import Picture
 from ganglion.models.unet import UNet
 from ganglion.nn.activations import Heaviside, Maxout
+from ganglion.nn.convolution import UnevenConv2d, Up
 from ganglion.nn.dense import DenseStack, Shortcut
 from ganglion.nn.noise import Dropout, DropPath, GaussianNoise, SpatialDropout
 from ganglion.nn.norms import RMSNorm, SpectralNormLinear, WeightNormLinear
 from ganglion.nn.pictures import Standardise
 from ganglion.nn.piecewise import PiecewiseLinear
+from ganglion.nn.pooling import Blur, GlobalPool
 from ganglion.nn.routing import Capsules
 from ganglion.nn.tabular import TableInput
 from ganglion.objectives.base import Objective
@@ -35,6 +38,7 @@ from ganglion.objectives.caption import Captioning
 from ganglion.objectives.detection import Detection
 from ganglion.objectives.losses import loss_named
 from ganglion.objectives.segmentation import Segmentation, pixel_loss_named
+from ganglion.objectives.style import Styling
 from ganglion.objectives.supervised import Supervised, SupervisedByHand
 from ganglion.optim.flat import Flat
 
@@ -76,6 +80,11 @@ LAYERS = {
     TableInput: lambda: (TableInput(2, (5,), EDGES), table()),
     MLP: lambda: (MLP(2, (5,), (6, 6), 3, init="he", edges=EDGES), table()),
     CNN: lambda: (starts_anywhere(CNN((1, 8, 8), 3, widths=(4, 6))), torch.rand(7, 1, 8, 8)),
+    Blur: lambda: (Blur(2), torch.randn(7, 3, 6, 5)),
+    GlobalPool: lambda: (GlobalPool("average", "max"), torch.randn(7, 3, 4, 4)),
+    Standardise: lambda: (Standardise([0.4, 0.5], [0.2, 0.0]), torch.rand(7, 2, 4, 4)),
+    UnevenConv2d: lambda: (UnevenConv2d(2, 3, 2, around=(0, 1, 0, 1)), torch.randn(7, 2, 5, 5)),
+    Up: lambda: (Up(3, 2, 2, 2), torch.randn(7, 3, 4, 4)),
     ConvBlock: lambda: (ConvBlock(2, 4, 3, "same", "gelu", "batch", "max"), torch.randn(7, 2, 6, 6)),
     Head: lambda: (Head("max", 4, (2, 2), (5,), 3, "tanh", 0.1), torch.randn(7, 4, 2, 2)),
     ResidualBlock: lambda: (
@@ -96,6 +105,7 @@ LAYERS = {
     ),
     Attention: lambda: (Attention(5, 4), torch.randn(7, 9, 4), torch.randn(7, 5)),
     CaptionNet: lambda: (CaptionNet((1, 8, 8), 5, widths=(4,), units=6), torch.rand(7, 1, 8, 8), captions(7)),
+    Picture: lambda: (Picture(torch.rand(1, 3, 4, 5)),),
     StackedLinear: lambda: (StackedLinear([nn.Linear(3, 2) for _ in range(4)]), torch.randn(4, 7, 3)),
     StackedMLP: lambda: (
         StackedMLP.of([nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)) for _ in range(3)]),
@@ -108,6 +118,12 @@ OBJECTIVES = {
     SupervisedByHand: lambda: by_hand(MLP(3, (), (4,), 2, init="he")),
     Segmentation: lambda: Segmentation(seeing(UNet(1, 2, widths=(4, 6))), pixel_loss_named("focal+dice")),
     Captioning: lambda: Captioning(CaptionNet((1, 8, 8), 5, widths=(4,), units=6)),
+    Styling: lambda: Styling(
+        Picture(torch.rand(9, 2, 4, 5)),
+        lambda x: {"x": x},
+        {"x": torch.rand(1, 2, 4, 5)},
+        {"x": torch.rand(1, 2, 2)},
+    ),
     Detection: lambda: Detection(not_silent(Detector((1, 9, 8), 2, widths=(4, 6), stride=2)), objects=1.5),
 }
 BATCHES = {

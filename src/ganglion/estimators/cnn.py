@@ -1,8 +1,7 @@
 """Convolutional networks for pictures, from LeNet to VGG."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import torch
 from torch import Tensor, nn
 
 from ganglion.base.fields import Above, AtLeast, Between, Known, Search
@@ -74,8 +73,3 @@ class CNNClassifier(PictureClassifier):
         return CNN(
             self.image_shape_, len(start), output_bias=start, **{k: plain(getattr(self, k)) for k in SHAPE}
         )
-
-    def _load_weights(self, weights: dict[str, Any]) -> None:
-        module = CNN(self.image_shape_, self._units(), **{k: plain(getattr(self, k)) for k in SHAPE})
-        module.load_state_dict({k: torch.as_tensor(v) for k, v in weights.items()})
-        self.module_ = self._place(module, torch.device("cpu")).eval()

@@ -44,7 +44,7 @@ class ConvBlock(nn.Sequential):
             self.append(pool_named(pool))
         if normalise is not None:
             self.append(normalise(units))
-        self.append(f.module())
+        self.append(f.of_maps())
 
 
 class CNN(nn.Module):

@@ -38,19 +38,20 @@ class Maxout(nn.Module):
 
     ``h_j = max_i z_(j pieces + i)``: a convex function, learned as the upper hull of planes.
 
-    Input (..., units * pieces), output (..., units).
+    Input (..., units * pieces), output (..., units); ``axis`` is that of the units, the last one or 1 for maps.
 
     >>> Maxout(2)(torch.tensor([[1.0, 3.0, -2.0, -5.0]])).tolist()
     [[3.0, -2.0]]
     """
 
-    def __init__(self, pieces: int) -> None:
+    def __init__(self, pieces: int, axis: int = -1) -> None:
         super().__init__()
-        self.pieces = pieces
+        self.pieces, self.axis = pieces, axis
 
     def forward(self, z: Tensor) -> Tensor:
         """(..., units * pieces) -> (..., units)."""
-        return z.unflatten(-1, (-1, self.pieces)).amax(-1)
+        axis = self.axis % z.dim()
+        return z.unflatten(axis, (-1, self.pieces)).amax(axis + 1)
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,15 @@ class Activation:
     backward: Backward | None = None
     init: str = "he"
     pieces: int = 1
+
+    def of_maps(self) -> nn.Module:
+        """The module for maps (n, channels, ...): what goes over units goes over channels."""
+        made = self.module()
+        if isinstance(made, Maxout):
+            made.axis = 1
+        elif isinstance(made, nn.Softmax):
+            made.dim = 1
+        return made
 
 
 def heaviside(z: Tensor) -> Tensor:

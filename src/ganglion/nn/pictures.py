@@ -34,7 +34,7 @@ class Standardise(nn.Module):
 
     def __init__(self, mean: Tensor | list[float], std: Tensor | list[float]) -> None:
         super().__init__()
-        mean, std = (torch.as_tensor(part, dtype=torch.float32) for part in (mean, std))
+        mean, std = (torch.as_tensor(part, dtype=torch.float32, device="cpu") for part in (mean, std))
         if mean.dim() != 1 or mean.shape != std.shape or not (std >= 0).all() or not mean.isfinite().all():
             raise DataError(
                 "mean and std must be one finite number for each channel, std 0 or more, got "
