@@ -17,6 +17,7 @@ PUBLIC = {
     "MLPRegressor": "ganglion.estimators.mlp",
     "ObjectDetector": "ganglion.estimators.detector",
     "Perceptron": "ganglion.estimators.perceptron",
+    "StyleTransfer": "ganglion.estimators.style",
     "UNetSegmenter": "ganglion.estimators.unet",
     "ResNetClassifier": "ganglion.estimators.resnet",
     "load": "ganglion.estimators.persist",
