@@ -13,8 +13,9 @@ import ganglion
 from ganglion.base.errors import DataError, GanglionError, ParameterError
 from ganglion.base.files import read_model
 from ganglion.data.target import infer_task
+from ganglion.jobs.opened import open_model
 from ganglion.jobs.table import open_job, suggest_targets
-from ganglion.jobs.use import evaluated, open_model, predicted, result_on
+from ganglion.jobs.use import evaluated, predicted, result_on
 
 QUICK = {"max_epochs": 6, "hidden_layer_sizes": (16,), "compare": False}
 

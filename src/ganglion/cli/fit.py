@@ -28,12 +28,12 @@ def run_fit(
     quiet: bool = False,
 ) -> None:
     """Train, print, write the two files."""
-    from ganglion.jobs.table import open_job
+    from ganglion.jobs.source import open_source
 
     model = model_path(file, output)
     check_places(file, [model, model.with_suffix(".html")] if report else [model])
-    asked = {k: v for k in ("task", "ignore", "header") if (v := job.pop(k, None)) is not None}
-    opened = open_job(file, target, **asked)
+    asked = {k: v for k in ("image", "task", "ignore", "header") if (v := job.pop(k, None)) is not None}
+    opened = open_source(file, target, **asked)
     opened.started = STARTED
     loud, stage = not (as_json or quiet), Stage()
     result, told = trained(opened, job | parameters, stage, loud=loud)
@@ -54,9 +54,9 @@ def run_fit(
 
 
 def trained(opened: Any, options: dict[str, Any], stage: Stage, *, loud: bool) -> tuple["Result", int]:
-    """The main job on a table with what it says on the way, and how many of its notes have been told."""
-    from ganglion.jobs.fit import fit_job  # brings torch, after the table has proven readable
-    from ganglion.jobs.words import column_notes
+    """The main job with what it says on the way, and how many of its notes have been told."""
+    from ganglion.jobs.fit import fit_job  # brings torch, after the data have proven readable
+    from ganglion.jobs.words import doubt_lines
 
     told: list[int] = []
 
@@ -65,7 +65,7 @@ def trained(opened: Any, options: dict[str, Any], stage: Stage, *, loud: bool) -
         say(folded(line))
         if not told:
             told.append(len(opened.notes))
-            for one in [*opened.notes, *column_notes(opened)]:
+            for one in [*opened.notes, *doubt_lines(opened)]:
                 note(one)
 
     with warnings.catch_warnings():
@@ -77,11 +77,12 @@ def trained(opened: Any, options: dict[str, Any], stage: Stage, *, loud: bool) -
 
 def model_path(file: Path, output: Path | None) -> Path:
     """Where the model goes: beside the data, or as asked."""
-    from ganglion.jobs.words import stem
+    from ganglion.jobs.shell import stem
 
-    path = output or file.with_name(stem(str(file)) + ".ganglion")
-    if path.is_dir():
-        path = path / (stem(str(file)) + ".ganglion")
+    file = file if file.name.strip(".") else file.resolve()  # "." and ".." have no name
+    name = stem(str(file)) + ".ganglion"
+    path = output or file.with_name(name)
+    path = path / name if path.is_dir() else path
     return path if path.suffix == ".ganglion" else path.with_name(path.name + ".ganglion")
 
 
@@ -113,7 +114,7 @@ def print_result(result: "Result", written: list[Path], notes: list[str]) -> Non
     from ganglion.jobs.words import score_lines, verdict_lines
 
     say()
-    say(f"{words(result.metric)} on {len(result.test):,} test rows (95 % interval)")
+    say(f"{words(result.metric)} on {len(result.test):,} test {result.job.unit} (95 % interval)")
     for line in score_lines(result.models, result.metric):
         say(line)
     say()
@@ -174,7 +175,7 @@ def as_dict(result: "Result", written: list[Path]) -> dict[str, Any]:
 
 def run_demo(folder: Path, time_limit: float | None) -> None:
     """The main job on the census sample."""
-    from ganglion.jobs.words import quoted
+    from ganglion.jobs.shell import quoted
 
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file, not a folder; give another --output.")

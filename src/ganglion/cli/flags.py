@@ -16,16 +16,26 @@ if TYPE_CHECKING:
 
 TABLE = Path(__file__).with_name("flags.json")
 # not on the command line: what only Python can give, or what the command says in its own words
+OWN_DEFAULTS = {"corrupt": "skip"}  # where the command is more forgiving than an estimator
 LEFT_OUT = ("module", "warm_start", "class_weight", "time_limit", "verbose", "random_state")
 
 
 def build_table() -> list[dict[str, Any]]:
-    """The flags of all parameters of the table networks, from their declarations."""
+    """The flags of all parameters of the networks that the command trains, from their declarations."""
     from ganglion.base.fields import fields_of
     from ganglion.estimators.mlp import MLPClassifier, MLPRegressor
+    from ganglion.jobs.pictures import networks
 
-    fields = {**fields_of(MLPRegressor), **fields_of(MLPClassifier)}
-    flags = [flag_of(f) for name, f in fields.items() if name not in LEFT_OUT]
+    tables = {**fields_of(MLPRegressor), **fields_of(MLPClassifier)}
+    pictures = {name: fields_of(cls) for name, cls in networks().items()}
+    known = tables | {
+        k: f for fields in reversed(pictures.values()) for k, f in fields.items() if k not in tables
+    }
+    flags = []
+    for name, field in known.items():
+        if name not in LEFT_OUT:
+            having = {model: fields[name] for model, fields in pictures.items() if name in fields}
+            flags.append(flag_of(field, having, of_tables=name in tables))
     return [{**flag, **loss_of_both()} if flag["name"] == "loss" else flag for flag in flags]
 
 
@@ -37,19 +47,25 @@ def loss_of_both() -> dict[str, Any]:
         f"{', '.join(table)}; default {next(iter(table))}" for table in (CLASS_LOSSES, VALUE_LOSSES)
     )
     words = f"what an error costs, with numbers in brackets as in 'huber(2)' (classes: {classes}. Numbers: {values})"
-    return {"default": None, "help": words}
+    return {"help": words}
 
 
-def flag_of(field: "Field") -> dict[str, Any]:
-    """One flag: its name, default, help, and how its text is read."""
-    default = list(field.default) if isinstance(field.default, tuple) else field.default
-    if isinstance(field.default, bool):
-        kind, allowed, shown = "switch", "", "on" if field.default else "off"
-    else:
-        allowed, shown = in_words(field.allowed()), _shown(field.default)
-        kind = "value" if "number" in allowed else "text"
-    meaning = f"{field.meaning} ({allowed}{'; ' if allowed else ''}default {shown})"
-    return {"name": field.name, "default": default, "help": meaning, "kind": kind}
+def flag_of(field: "Field", of_pictures: dict[str, "Field"], *, of_tables: bool) -> dict[str, Any]:
+    """One flag: its name, help, and how its text is read.
+
+    Arguments: ``of_pictures`` the declarations of the networks for pictures that have it; their defaults are told
+    where they differ from that of ``field``. What only some networks know begins with their names.
+    """
+    switch = isinstance(field.default, bool)
+    allowed = "" if switch else in_words(field.allowed())
+    kind = "switch" if switch else "value" if "number" in allowed or allowed[:1].isdigit() else "text"
+    default = OWN_DEFAULTS.get(field.name, field.default)
+    others = {m: _shown(f.default) for m, f in of_pictures.items() if f.default != field.default}
+    shown = "; ".join([f"default {_shown(default)}", *(f"for {m} {value}" for m, value in others.items())])
+    owners = "" if of_tables or not of_pictures else f"{', '.join(of_pictures)}: "
+    meaning = f"{owners}{field.meaning.replace('None', 'none')} ({allowed}{'; ' if allowed else ''}{shown})"
+    row = {"name": field.name, "help": meaning, "kind": kind, "none": "None" in field.allowed()}
+    return row | ({"several": True} if isinstance(field.default, tuple) else {})
 
 
 def in_words(allowed: str) -> str:
@@ -62,6 +78,7 @@ def in_words(allowed: str) -> str:
     text = text.replace(
         "a tuple of whole numbers at least 1 or a whole number at least 1", "whole numbers by commas"
     )
+    text = text.replace("a tuple of whole numbers at least 1", "whole numbers by commas")
     return "" if text in ("a text", "a text or none") else text
 
 
@@ -104,15 +121,15 @@ def _option(row: dict[str, Any]) -> Any:
 
 
 def _value(text: str | bool, row: dict[str, Any]) -> Any:
-    """What a flag's text means: a number, several numbers, ``none`` where that is the default, or a word."""
+    """What a flag's text means: a number, several numbers, ``none`` where that is allowed, or a word."""
     if isinstance(text, bool):
         return text
-    if text.lower() == "none" and row["default"] is None:
+    if text.lower() == "none" and row["none"]:
         return None
     if row["kind"] == "text":
         return text
     parts = [_number(part.strip()) for part in text.split(",")]
-    return tuple(parts) if len(parts) > 1 else parts[0]
+    return tuple(parts) if len(parts) > 1 or row.get("several") else parts[0]
 
 
 def _number(text: str) -> Any:
@@ -125,8 +142,10 @@ def _number(text: str) -> Any:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
     if isinstance(value, tuple):
-        return ",".join(map(str, value))
+        return ",".join(map(str, value)) or "none"
     return "none" if value is None else str(value)
 
 

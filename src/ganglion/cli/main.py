@@ -27,10 +27,28 @@ def option(*names: str, say: str) -> Any:
 
 Model = Annotated[Path, typer.Argument(help="a *.ganglion file", show_default=False)]
 Table = Annotated[Path, typer.Argument(help="a table with the model's columns", show_default=False)]
-Truth = Annotated[
-    Path, typer.Argument(help="a table with the model's columns and target", show_default=False)
+New = Annotated[
+    list[Path],
+    typer.Argument(help="a table with the model's columns; pictures or folders of them", show_default=False),
 ]
-Data = Annotated[Path, typer.Argument(help="a table: CSV, TSV, Parquet or JSON lines", show_default=False)]
+Truth = Annotated[
+    Path,
+    typer.Argument(
+        help="a table with the model's columns and target; a folder of class folders", show_default=False
+    ),
+]
+Data = Annotated[
+    Path,
+    typer.Argument(help="a table (CSV, TSV, Parquet or JSON lines), or a folder with a folder of pictures per class",
+                   show_default=False),
+]  # fmt: skip
+Image = Annotated[
+    str | None, option("--image", say="the column with the paths of pictures, from the table's folder on")
+]
+Network = Annotated[
+    str | None,
+    option("--model", say="the network: mlp for tables; cnn (first choice) or resnet for pictures"),
+]
 Folder = Annotated[Path, typer.Argument(help="where to look")]
 Json = Annotated[bool, option("--json", say="print one JSON object for machines")]
 Quiet = Annotated[bool, option("--quiet", "-q", say="print nothing but errors")]
@@ -68,11 +86,13 @@ Drawing = Annotated[Path | None, option("--output", "-o", say="also write a figu
 Version = Annotated[bool, option("--version", say="show the version and exit")]
 
 
-@app.command("fit", short_help="Train a network on a table; write a model and a report.")
+@app.command("fit", short_help="Train on a table or pictures; write a model and a report.")
 @with_flags
 def fit_command(
     file: Data,
     target: Target = None,
+    image: Image = None,
+    model: Network = None,
     output: ModelOut = None,
     task: Task = None,
     time_limit: Seconds = None,
@@ -91,7 +111,7 @@ def fit_command(
     *,
     parameters: Any = None,
 ) -> None:
-    """Train a network on a table, compare it with baselines, diagnose it, write a model file and a report.
+    """Train a network on a table or on pictures, compare it with baselines, diagnose it, write model and report.
 
     Ctrl-C ends the training early: the best weights so far are kept and written.
     """
@@ -100,7 +120,14 @@ def fit_command(
     parameters = {**parameters, "random_state": seed} if seed else parameters
     if balanced:
         parameters["class_weight"] = "balanced"
-    job = {"task": task, "ignore": names(ignore), "header": header, "time_limit": time_limit}
+    job = {
+        "image": image,
+        "model": model,
+        "task": task,
+        "ignore": names(ignore),
+        "header": header,
+        "time_limit": time_limit,
+    }
     job |= {"heal_first": heal, "compare": baselines, "test_fraction": test_fraction}
     job |= {"group": group, "time_column": time}
     run_fit(file, target, output, job, parameters, report=report, as_json=as_json, quiet=quiet)
@@ -111,22 +138,29 @@ def names(text: str | None) -> list[str]:
     return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
-@app.command(short_help="Predict the rows of a table.")
+@app.command(short_help="Predict the rows of a table, or pictures.")
 def predict(
-    model: Model, file: Table, output: Predictions = None, proba: Proba = False, as_json: Json = False
+    model: Model,
+    file: New,
+    image: Image = None,
+    output: Predictions = None,
+    proba: Proba = False,
+    as_json: Json = False,
 ) -> None:
-    """Predict the rows of a table; warn of unseen categories and drift."""
+    """Predict the rows of a table, or pictures; warn of unseen categories, drift and broken files."""
     from ganglion.cli.use import run_predict
 
-    run_predict(model, file, output, proba=proba, as_json=as_json)
+    run_predict(model, file, output, image=image, proba=proba, as_json=as_json)
 
 
-@app.command(short_help="Score a model on a table that holds the truth.")
-def evaluate(model: Model, file: Truth, target: Other = None, as_json: Json = False) -> None:
-    """Score a model on a table that holds the truth, with intervals."""
+@app.command(short_help="Score a model on data that hold the truth.")
+def evaluate(
+    model: Model, file: Truth, target: Other = None, image: Image = None, as_json: Json = False
+) -> None:
+    """Score a model on a table or a folder of class folders that holds the truth, with intervals."""
     from ganglion.cli.use import run_evaluate
 
-    run_evaluate(model, file, target, as_json=as_json)
+    run_evaluate(model, file, target, image=image, as_json=as_json)
 
 
 @app.command(short_help="Say what went wrong in training, and what to do.")
@@ -160,12 +194,12 @@ def trace(
     run_trace(model, file, **chosen, neurons=neurons, as_json=as_json, output=output)
 
 
-@app.command(short_help="Write the HTML report of a model on a table.")
-def report(model: Model, file: Truth, output: Page = None, target: Other = None) -> None:
-    """Write the HTML report of a model on a table that holds the truth."""
+@app.command(short_help="Write the HTML report of a model on some data.")
+def report(model: Model, file: Truth, output: Page = None, target: Other = None, image: Image = None) -> None:
+    """Write the HTML report of a model on a table or a folder of class folders that holds the truth."""
     from ganglion.cli.use import run_report
 
-    run_report(model, file, output, target)
+    run_report(model, file, output, target, image=image)
 
 
 @app.command("list", short_help="List the model files of a folder.")

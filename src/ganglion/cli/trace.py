@@ -10,8 +10,9 @@ from ganglion.base.errors import DataError
 from ganglion.base.files import write_atomically
 from ganglion.cli.fit import check_places
 from ganglion.cli.out import hint, note, say, say_json
+from ganglion.jobs.given import open_like, truth_of
 from ganglion.jobs.inputs import inputs_of
-from ganglion.jobs.use import Opened, open_like, open_model, truth_of
+from ganglion.jobs.opened import Opened, open_model
 
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{title}</title>
@@ -47,6 +48,11 @@ def run_trace(
         for source in (model, file):
             check_places(source, [output])
     opened = open_model(model)
+    if opened.sees_pictures:
+        raise DataError(
+            "trace lays a pass over the rows of a table open, but this model looks at pictures; in Python, "
+            "ganglion.trace(model.module_, x) takes some as a tensor."
+        )
     first, count = (0, rows) if row is None else (row - 1, 1)
     inputs, y, differences = chosen(opened, file, target, first, count)
     for line in differences:

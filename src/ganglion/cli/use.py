@@ -6,19 +6,23 @@ from typing import Any
 from ganglion.base.errors import DataError, GanglionError
 from ganglion.cli.fit import check_places, words
 from ganglion.cli.out import Stage, folded, hint, note, say, say_json, write_plain
-from ganglion.jobs.use import Opened, evaluated, open_model, predicted, result_on
-from ganglion.jobs.words import flags, number, verdict_lines
+from ganglion.jobs.opened import Opened, open_model
+from ganglion.jobs.shell import flags
+from ganglion.jobs.use import evaluated, predicted, result_on
+from ganglion.jobs.words import number, verdict_lines
 
 STANDARD = Path("-")
 OTHER_FORMS = (".parquet", ".pq", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".gz", ".ganglion", ".html")
 
 
-def run_predict(model: Path, file: Path, output: Path | None, *, proba: bool, as_json: bool) -> None:
+def run_predict(
+    model: Path, files: list[Path], output: Path | None, *, image: str | None, proba: bool, as_json: bool
+) -> None:
     """Predictions as CSV on standard output or into a file, or as JSON."""
     output = None if output == STANDARD else output
     if output is not None:
-        check_output(output, [model, file])
-    found = predicted(open_model(model), file, proba=proba)
+        check_output(output, [model, *files])
+    found = predicted(open_model(model), files, proba=proba, image=image)
     for line in found.differences:
         note(line)
     if as_json and output is None:
@@ -43,17 +47,19 @@ def check_output(output: Path, read: list[Path]) -> None:
         check_places(source, [output])
 
 
-def run_evaluate(model: Path, file: Path, target: str | None, *, as_json: bool) -> None:
+def run_evaluate(
+    model: Path, file: Path, target: str | None, *, image: str | None = None, as_json: bool
+) -> None:
     """Scores with an interval for the leading one."""
     opened = open_model(model)
-    found = evaluated(opened, file, target)
+    found = evaluated(opened, file, target, image=image)
     for line in found.differences:
         note(line)
     if as_json:
         scores = {"metric": found.metric, "scores": found.scores, "interval": found.interval}
         say_json({"rows": found.n, **scores, "notes": found.differences})
         return
-    say(f"{found.n:,} rows of {file.name}, target {opened.target}")
+    say(f"{found.n:,} {found.given.unit} of {file.name}, target {opened.target}")
     leading = sorted(found.scores, key=lambda name: name != found.metric)
     for name in leading:
         span = ""
@@ -82,12 +88,14 @@ def run_diagnose(model: Path, *, as_json: bool) -> None:
             say(folded(f"  to apply: {flags(change)}"))
 
 
-def run_report(model: Path, file: Path, output: Path | None, target: str | None = None) -> None:
-    """The report of a model on a table."""
+def run_report(
+    model: Path, file: Path, output: Path | None, target: str | None = None, *, image: str | None = None
+) -> None:
+    """The report of a model on a table, or on a folder of class folders."""
     path = output or model.with_suffix(".html")
     for source in (model, file):
         check_places(source, [path])
-    result = result_on(open_model(model), file, target)
+    result = result_on(open_model(model), file, target, image=image)
     for line in result.job.notes:
         note(line)
     stage = Stage()

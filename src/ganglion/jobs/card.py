@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from ganglion.estimators.persist import save
-from ganglion.jobs.origin import data_hash
 
 
 def save_result(result: Any, path: Any) -> Path:
@@ -15,7 +14,6 @@ def save_result(result: Any, path: Any) -> Path:
 def card_of(result: Any) -> dict[str, Any]:
     """Where the network comes from, how it did, and what it stands beside."""
     job = result.job
-    schema = [] if result.estimator.preprocessor_ is None else result.estimator.preprocessor_.schema_
     return {
         "target": job.targets,
         "task": job.task.kind,
@@ -25,8 +23,8 @@ def card_of(result: Any) -> dict[str, Any]:
             {"name": m.name, "scores": dict(m.scores), "interval": m.interval, "seconds": m.seconds}
             for m in result.models
         ],
-        "columns": [c.to_dict() for c in schema],
-        "data_hash": data_hash(job.frame, job.y),
+        **job.card(result.estimator),
+        "data_hash": job.data_hash,
         "source": Path(result.source).name,
         "settings": {k: plain(v) for k, v in result.settings.items()},
         "rows": {"train": len(result.train), "test": len(result.test)},

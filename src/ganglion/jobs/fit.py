@@ -1,4 +1,4 @@
-"""The main job: a table in; a trained, diagnosed network beside its baselines out."""
+"""The main job: a table or pictures in; a trained, diagnosed network beside its baselines out."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from ganglion.base.errors import DataError, ParameterError, unknown_name
-from ganglion.base.fields import fields_of
+from ganglion.base.errors import DataError, ParameterError
 from ganglion.base.seeds import seed_from
 from ganglion.data.split import plain_split
-from ganglion.estimators.mlp import MLPClassifier, MLPRegressor
+from ganglion.jobs.job import Job, Split
 from ganglion.jobs.judge import judge
 from ganglion.jobs.result import Result
-from ganglion.jobs.table import Job, Split, open_job, split_job
+from ganglion.jobs.source import open_source
+from ganglion.jobs.splits import split_job
 from ganglion.jobs.words import plan_line
 from ganglion.search.heal import Healed, heal
 
@@ -26,29 +26,34 @@ def fit(
     source: Any,
     target: str | Sequence[str] | None = None,
     *,
+    image: str | None = None,
     task: str | None = None,
     ignore: Sequence[str] = (),
     header: bool | None = None,
     **options: Any,
 ) -> Result:
-    """Learn to predict a column of a table, with everything inferred that is not given.
+    """Learn to predict a column of a table, or the classes of pictures, with everything inferred that is not given.
 
     Arguments:
-        source: a path (CSV, TSV, Parquet, JSON lines) or a table of pandas, polars, Arrow, or a dict of columns.
-        target: the column to predict, or several number columns.
+        source: a path (CSV, TSV, Parquet, JSON lines) or a table of pandas, polars, Arrow, or a dict of columns; or a
+            folder of pictures in folders named after their classes.
+        target: the column to predict, or several number columns; none for a folder.
+        image: the column that holds paths of pictures, from the table's folder on; the network then looks at these.
         task: ``"classification"`` or ``"regression"`` to decide it yourself.
         ignore: columns to leave out.
         header: whether the file's first row holds names; found out if not given.
-        options: those of ``fit_job`` (``test_fraction``, ``group``, ``time_column``, ``time_limit``,
-            ``heal_first``, ``compare``) and the parameters of ``MLPClassifier`` or ``MLPRegressor``.
+        options: those of ``fit_job`` (``model``, ``test_fraction``, ``group``, ``time_column``, ``time_limit``,
+            ``heal_first``, ``compare``) and the parameters of the estimator: ``MLPClassifier`` or ``MLPRegressor``
+            for tables, ``CNNClassifier`` or what ``model`` names for pictures.
 
-    Returns a ``Result``. Raises ``GanglionError`` for a table or a parameter that cannot be used.
+    Returns a ``Result``. Raises ``GanglionError`` for data or a parameter that cannot be used.
 
     >>> rows = {"x": list(range(100)), "big": [i > 50 for i in range(100)]}
     >>> fit(rows, "big", max_epochs=20, compare=False).scores["accuracy"] > 0.8
     True
     """
-    result = fit_job(open_job(source, target, task=task, ignore=ignore, header=header), **options)
+    job = open_source(source, target, image=image, task=task, ignore=ignore, header=header)
+    result = fit_job(job, **options)
     result.source = str(source) if isinstance(source, str) or hasattr(source, "__fspath__") else ""
     return result
 
@@ -56,6 +61,7 @@ def fit(
 def fit_job(
     job: Job,
     *,
+    model: str | None = None,
     test_fraction: float = 0.2,
     group: str | None = None,
     time_column: str | None = None,
@@ -69,16 +75,17 @@ def fit_job(
     """Split, train, heal if asked, compare with baselines, judge.
 
     Arguments:
-        job: what ``open_job`` found.
+        job: what ``open_source`` found.
+        model: which network: ``"mlp"`` for tables; ``"cnn"`` or ``"resnet"`` for pictures.
         test_fraction: share of rows kept aside for the scores.
         group: a column whose values are never parted between training and test; it is no input.
         time_column: a column by which the last rows form the test.
-        time_limit: seconds for the whole job, from the moment the table was opened.
+        time_limit: seconds for the whole job, from the moment the data were opened.
         heal_first: apply the first remedy that parameters can carry, train again, keep the better network.
         compare: train the dummy, linear and boosted-tree baselines on the same rows.
         say: called with the plan line before training, and with what healing is about to do.
         stage: called with a few words when something begins that takes a while.
-        parameters: of ``MLPClassifier`` or ``MLPRegressor``.
+        parameters: of the estimator.
 
     Ctrl-C ends the training with the best weights so far; the result then says so and has no baselines.
     """
@@ -90,13 +97,13 @@ def fit_job(
         if not sound:
             span = "a share between 0 and 1" if name == "test_fraction" else "seconds, more than 0"
             raise ParameterError(f"{name} must be {span}, got {value}.")
-    estimator = make_estimator(job, parameters)
+    estimator = job.estimator(model, parameters)
+    job.read(estimator, stage)
     seed = seed_from(estimator.random_state or 0)
     train, test, rule = split_job(job, test_fraction, seed, group=group, time=time_column)
     check_split(job, train, test)
     if group is not None:
-        job.frame = job.frame.drop([group])
-        job.notes.append(f"{group!r} keeps rows together and is no input")
+        job.without(group)
     limit = None
     if time_limit is not None:
         left = max(time_limit - (time.monotonic() - job.started), time_limit * LEAST_SHARE)
@@ -105,7 +112,7 @@ def fit_job(
     say(line)
     healed = learn(estimator, job, train, rule, limit, heal_first=heal_first, say=say)
     estimator = healed.estimator if healed is not None else estimator
-    asked = {"test_fraction": test_fraction if test_fraction != 0.2 else None, "group": group,
+    asked = {"model": model, "test_fraction": test_fraction if test_fraction != 0.2 else None, "group": group,
              "time_column": time_column, "time_limit": time_limit, "heal_first": heal_first or None}  # fmt: skip
     given = {k: v for k, v in parameters.items() if k not in ("verbose", "checkpoint", "resume")}
     settings = job.settings | {k: v for k, v in asked.items() if v is not None} | given
@@ -131,12 +138,12 @@ def check_split(job: Job, train: np.ndarray, test: np.ndarray) -> None:
     known, met = (set(job.y[rows].tolist()) for rows in (train, test))
     if len(known) < 2:
         raise DataError(
-            f"the rows to train on hold only the class {str(next(iter(known)))[:40]!r}; "
-            "split them by another column, or give more rows."
+            f"the {job.unit} to train on hold only the class {str(next(iter(known)))[:40]!r}; "
+            f"split them by another column, or give more {job.unit}."
         )
     if met - known:
         few = ", ".join(repr(label)[:40] for label in sorted(met - known, key=str)[:3])
-        job.notes.append(f"only the test rows hold the class {few}, so the network cannot know it")
+        job.notes.append(f"only the test {job.unit} hold the class {few}, so the network cannot know it")
 
 
 def learn(
@@ -157,7 +164,7 @@ def learn(
         except DataError:  # one group or one moment is left
             return plain_split(len(train), fraction, seed)
 
-    X, y, healed = job.frame.take(train), job.y[train], None
+    X, y, healed = job.take(train), job.y[train], None
     if rule is not None:
         estimator._split_by = split
     try:
@@ -180,18 +187,6 @@ def interrupted(result: Result) -> bool:
         result.estimator.record_.stopped,
         "" if result.healed is None else result.healed.stopped,
     )
-
-
-def make_estimator(job: Job, parameters: dict[str, Any]) -> Any:
-    """The estimator for a task; raises ``ParameterError`` for a parameter that it does not have."""
-    cls = MLPClassifier if job.task.classification else MLPRegressor
-    known = fields_of(cls)
-    for name in parameters:
-        if name not in known:
-            raise ParameterError(f"{cls.__name__}: " + unknown_name("parameter", name, list(known)))
-    estimator = cls(**parameters)
-    estimator._check()
-    return estimator
 
 
 def main_metric(job: Job) -> str:

@@ -5,12 +5,11 @@ from typing import Any
 import numpy as np
 
 from ganglion.base.named import name_in
-from ganglion.data.columns import Frame
 from ganglion.diagnose import diagnose
 from ganglion.evaluate import baselines, compare_scores
 from ganglion.evaluate.baselines import Baseline
+from ganglion.jobs.job import Job
 from ganglion.jobs.result import Result
-from ganglion.jobs.table import Job
 
 
 def judge(result: Result, compare: bool, time_limit: float | None) -> None:
@@ -18,11 +17,9 @@ def judge(result: Result, compare: bool, time_limit: float | None) -> None:
     from ganglion.report.inputs import ModelScore
 
     job, estimator = result.job, result.estimator
-    rows = job.frame.take(result.test)
     truth = job.y[result.test]
     classes = estimator.classes_.tolist() if job.task.classification else None
-    answer = estimator.predict_proba(rows) if classes else estimator.predict(rows)
-    predictions = {"network": answer}
+    predictions = {"network": result.answer}
     others: dict[str, Baseline] = {}
     means = estimator._loss(smooth=False).mean
     if not means:
@@ -31,7 +28,7 @@ def judge(result: Result, compare: bool, time_limit: float | None) -> None:
             "can judge: no baselines were trained"
         )
     if compare and means:
-        others = run_baselines(job, estimator, rows, result, classes, time_limit)
+        others = run_baselines(job, estimator, result, classes, time_limit)
         predictions |= {k: b.proba if classes else b.prediction for k, b in others.items()}
     compared = compare_scores(truth, predictions, result.metric, classes)
     result.models = [
@@ -57,23 +54,17 @@ def judge(result: Result, compare: bool, time_limit: float | None) -> None:
 
 
 def run_baselines(
-    job: Job, estimator: Any, rows: Frame, result: Result, classes: list[Any] | None, time_limit: float | None
+    job: Job, estimator: Any, result: Result, classes: list[Any] | None, time_limit: float | None
 ) -> dict[str, Baseline]:
-    """The three baselines on the numbers that the network sees."""
-    columns = estimator.preprocessor_
-    if columns is None:
-        inputs = [np.asarray(part.matrix, dtype=np.float64) for part in (job.frame.take(result.train), rows)]
-    else:
-        goal = job.y[result.train]
-        goal = np.asarray(goal, np.float64) if classes is None else np.searchsorted(estimator.classes_, goal)
-        inputs = [columns.transform_training(job.frame.take(result.train), goal), columns.transform(rows)]
+    """The three baselines on the numbers that the network sees, of pictures on small ones."""
+    inputs = job.baseline_inputs(estimator, result.train, result.test)
     return baselines(
-        inputs[0],
-        job.y[result.train],
-        inputs[1],
+        inputs.train,
+        job.y[inputs.rows],
+        inputs.test,
         job.y[result.test],
         "regression" if classes is None else job.task.kind,
-        cardinalities=() if columns is None else columns.cardinalities_,
+        cardinalities=inputs.cardinalities,
         classes=classes,
         time_limit=time_limit,
     )

@@ -2,19 +2,31 @@
 
 import hashlib
 import platform
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ganglion.data.columns import Frame
 
 
-def data_hash(frame: Frame, y: np.ndarray) -> str:
+def table_hash(frame: Frame, y: np.ndarray) -> str:
     """A short name for a table's content: SHA-256 over names, cells and target."""
     digest = hashlib.sha256("\x1f".join(frame.names).encode())
     for name in frame.names:
         column = frame.column(name)
         digest.update(column.tobytes() if column.dtype != object else "\x1f".join(map(str, column)).encode())
     digest.update(y.tobytes() if y.dtype != object else "\x1f".join(map(str, y)).encode())
+    return digest.hexdigest()[:16]
+
+
+def picture_hash(names: Sequence[str], paths: Sequence[str], labels: Sequence[Any]) -> str:
+    """A short name for pictures and their labels: SHA-256 over names, labels and the bytes of the files."""
+    digest = hashlib.sha256()
+    for name, path, label in zip(names, paths, labels):
+        digest.update(f"{name}\x1f{label}\x1f".encode(errors="surrogateescape"))
+        with open(path, "rb", buffering=0) as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:16]
 
 

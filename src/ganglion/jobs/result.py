@@ -1,13 +1,13 @@
 """What the main job found, as one thing that can predict, be saved and be shown."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ganglion.diagnose.finding import Finding
-from ganglion.jobs.inputs import inputs_of
-from ganglion.jobs.table import Job, open_frame
+from ganglion.jobs.job import Job
 from ganglion.search.heal import Healed
 
 if TYPE_CHECKING:
@@ -48,9 +48,16 @@ class Result:
         plain = "accuracy" if self.job.task.classification else "r2"
         return plain if self.healed is None or self.healed.metric == "score" else self.healed.metric
 
+    @cached_property
+    def answer(self) -> np.ndarray:
+        """What the network says of the test rows: probabilities (n, classes), or numbers."""
+        rows = self.job.take(self.test)
+        classify = self.job.task.classification
+        return self.estimator.predict_proba(rows) if classify else self.estimator.predict(rows)
+
     def predict(self, X: Any) -> np.ndarray:
-        """Predictions for the rows of a table or file that has the columns of training, in any order."""
-        return self.estimator.predict(inputs_of(self.estimator, open_frame(X))[0])
+        """Predictions for a table with the columns of training in any order, or for a folder or files of pictures."""
+        return self.estimator.predict(self.job.known(self.estimator, X))
 
     def save(self, path: Any) -> Any:
         """Write the network with its preprocessing and its card as one ``*.ganglion`` file."""

@@ -1,8 +1,9 @@
-"""A table with a target, ready to be learned from: read, typed, cleaned of rows without a target, split."""
+"""A table with a target, ready to be learned from: read, typed, cleaned of rows without a target."""
 
+import itertools
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -11,9 +12,9 @@ import numpy as np
 from ganglion.base.errors import DataError, ParameterError, unknown_name
 from ganglion.data.columns import Frame, as_frame, missing_column
 from ganglion.data.read import read_table
-from ganglion.data.schema import Column, infer_schema, numbers_of
-from ganglion.data.split import group_split, plain_split, stratified_split, time_split
+from ganglion.data.schema import Column, describe, infer_schema
 from ganglion.data.target import Task, infer_task
+from ganglion.jobs.job import Inputs, Job
 
 TARGET_WORDS = (
     "target",
@@ -29,31 +30,99 @@ TARGET_WORDS = (
     "quality",
 )
 MOST_LOOKED_AT = 2000  # rows and columns, to suggest a target
+STEP_SECONDS = 7e-5  # calls of one small step, measured on one core
+FLOPS_PER_SECOND = 5e10  # of one core's dense products, forwards and backwards
 
 
-@dataclass
-class Job:
-    """What is to be learned: inputs, target and what was found out about both."""
+@dataclass(kw_only=True)
+class TableJob(Job):
+    """What is to be learned from a table's columns."""
 
     frame: Frame
-    y: np.ndarray
-    task: Task
-    targets: list[str]
-    n_read: int
-    notes: list[str]
-    settings: dict[str, Any] = field(default_factory=dict)  # what was asked for beyond the default
-    started: float = field(default_factory=time.monotonic)
-    rows: np.ndarray | None = None  # places in the table of the rows that have a target
 
     @cached_property
     def schema(self) -> list[Column]:
         """The columns as they look over all rows: for words only, what is learned comes from training rows."""
         return infer_schema(self.frame)
 
-    @property
-    def target(self) -> str:
-        """The names of the target columns."""
-        return ", ".join(self.targets)
+    def take(self, rows: np.ndarray) -> Frame:
+        """Some rows of the table."""
+        return self.frame.take(rows)
+
+    def columns(self) -> Frame:
+        """The table itself."""
+        return self.frame
+
+    def without(self, name: str) -> None:
+        """Drop the column that keeps rows together."""
+        self.frame = self.frame.drop([name])
+        self.notes.append(f"{name!r} keeps rows together and is no input")
+
+    def networks(self) -> dict[str, type]:
+        """A dense network for classes or for numbers."""
+        from ganglion.estimators.mlp import MLPClassifier, MLPRegressor
+
+        return {"mlp": MLPClassifier if self.task.classification else MLPRegressor}
+
+    def seconds(self, estimator: Any, n_train: int) -> float:
+        """Steps and products of a dense network."""
+        from ganglion.train.plan import auto_batch_size  # brings torch
+
+        sizes = estimator.hidden_layer_sizes
+        inputs = 4 * sum(c.used for c in self.schema)
+        widths = [inputs, *((sizes,) if isinstance(sizes, int) else sizes), 4]
+        flops = 6.0 * n_train * sum(a * b for a, b in itertools.pairwise(widths))
+        batch = auto_batch_size(n_train) if estimator.batch_size == "auto" else n_train
+        batch = estimator.batch_size if isinstance(estimator.batch_size, int) else batch
+        return estimator.max_epochs * (n_train / batch * STEP_SECONDS + flops / FLOPS_PER_SECOND) + 1.0
+
+    def baseline_inputs(self, estimator: Any, train: np.ndarray, test: np.ndarray) -> Inputs:
+        """The numbers that the network sees."""
+        parts = [self.take(train), self.take(test)]
+        columns = estimator.preprocessor_
+        if columns is None:
+            plain = [np.asarray(part.matrix, dtype=np.float64) for part in parts]
+            return Inputs(plain[0], plain[1], train)
+        goal = self.y[train]
+        classify = self.task.classification
+        goal = np.searchsorted(estimator.classes_, goal) if classify else np.asarray(goal, np.float64)
+        made = columns.transform_training(parts[0], goal)
+        return Inputs(made, columns.transform(parts[1]), train, columns.cardinalities_)
+
+    def facts(self) -> str:
+        """Rows, columns, and what kinds they are of."""
+        facts = describe(self.schema, len(self))
+        return f"{len(self):,} rows × {len(self.schema)} columns" + (f", {facts}" if facts else "")
+
+    def doubts(self) -> list[list[str]]:
+        """Columns that are left out or were read with a doubt."""
+        out = [(c.name, c.note.removesuffix(", so it is left out")) for c in self.schema if not c.used]
+        left = [f"column {name!r} is left out: {note}" for name, note in out if note]
+        return [left, [f"column {c.name!r}: {c.note}" for c in self.schema if c.used and c.note]]
+
+    def card(self, estimator: Any) -> dict[str, Any]:
+        """The columns as they were learned."""
+        schema = [] if estimator.preprocessor_ is None else estimator.preprocessor_.schema_
+        return {"columns": [c.to_dict() for c in schema]}
+
+    def page(self, result: Any) -> dict[str, Any]:
+        """Columns, what mattered, and the cells of the worst rows."""
+        from ganglion.jobs.page_table import page_parts
+
+        return page_parts(result)
+
+    @cached_property
+    def data_hash(self) -> str:
+        """SHA-256 over names, cells and target."""
+        from ganglion.jobs.origin import table_hash
+
+        return table_hash(self.frame, self.y)
+
+    def known(self, estimator: Any, source: Any) -> Frame:
+        """A table or file that has the columns of training, in any order."""
+        from ganglion.jobs.inputs import inputs_of
+
+        return inputs_of(estimator, open_frame(source))[0]
 
 
 def open_frame(source: Any, header: bool | None = None) -> Frame:
@@ -70,7 +139,7 @@ def open_job(
     task: str | None = None,
     ignore: Sequence[str] = (),
     header: bool | None = None,
-) -> Job:
+) -> TableJob:
     """Read a table and take its target apart.
 
     Raises ``DataError`` when the target is missing (with suggestions), unusable, or leaves no inputs.
@@ -79,11 +148,8 @@ def open_job(
     if task not in (None, "classification", "regression"):
         raise ParameterError(unknown_name("task", task, ["classification", "regression"]))
     table = open_frame(source, header)
-    if target is None or not target:
-        best = ", ".join(suggest_targets(table))
-        raise DataError(f"--target names the column to predict, none was given; likely here: {best}.")
-    targets = named_targets(table, target)
-    for name in [*targets, *ignore]:
+    targets = given_targets(table, target)
+    for name in ignore:
         check_column(name, table)
     found = infer_task(target_columns(table, targets), task)
     frame = table.drop([*targets, *ignore])
@@ -96,9 +162,28 @@ def open_job(
     if found.classification:
         y = found.decode(y)
     asked = {"task": task, "ignore": list(ignore), "header": header}
-    settings = {k: v for k, v in asked.items() if v not in (None, [])}
-    notes = [*table.notes, *missing_note(found)]
-    return Job(frame.take(rows), y, found, targets, len(table), notes, settings, started, rows)
+    return TableJob(
+        frame=frame.take(rows),
+        y=y,
+        task=found,
+        targets=targets,
+        n_read=len(table),
+        notes=[*table.notes, *missing_note(found)],
+        settings={k: v for k, v in asked.items() if v not in (None, [])},
+        started=started,
+        rows=rows,
+    )
+
+
+def given_targets(table: Frame, target: str | Sequence[str] | None) -> list[str]:
+    """The target columns that were asked for; raises ``DataError``, with suggestions where none was."""
+    if target is None or not target:
+        best = ", ".join(suggest_targets(table))
+        raise DataError(f"--target names the column to predict, none was given; likely here: {best}.")
+    targets = named_targets(table, target)
+    for name in targets:
+        check_column(name, table)
+    return targets
 
 
 def named_targets(table: Frame, target: str | Sequence[str]) -> list[str]:
@@ -138,52 +223,3 @@ def suggest_targets(table: Frame) -> list[str]:
         schema[column.name] = column.kind
     order = sorted(range(len(names)), key=likeness)
     return [table.names[i] for i in order[:4]]
-
-
-Split = Callable[[np.ndarray, float, int], tuple[np.ndarray, np.ndarray]]
-
-
-def split_job(
-    job: Job, fraction: float, seed: int, *, group: str | None = None, time: str | None = None
-) -> tuple[np.ndarray, np.ndarray, Split | None]:
-    """Rows for training and for the test: by group or time where given, else stratified for classes.
-
-    The third value splits some of the rows again by the same rule, ``None`` where that is chance.
-    Raises ``DataError`` for a column that is not there or too few rows.
-    """
-    n = len(job.frame)
-    if n < 10:
-        raise DataError(
-            f"at least 10 rows with a target are needed to train and to test, got {n}; give more rows."
-        )
-    rule = split_rule(job, group, time)
-    if rule is not None:
-        return *rule(np.arange(n), fraction, seed), rule
-    if job.task.classification:
-        return *stratified_split(np.unique(job.y, return_inverse=True)[1], fraction, seed), None
-    return *plain_split(n, fraction, seed), None
-
-
-def split_rule(job: Job, group: str | None, time: str | None) -> Split | None:
-    """How rows are split by a column: groups stay together, or the last ones are kept aside."""
-    if group is not None and time is not None:
-        raise ParameterError("rows are split by group or by time, got both; give one of them.")
-    for name in (group, time):
-        if name is not None:
-            check_column(name, job.frame)
-    if group is not None:
-        codes = np.unique(job.frame.column(group).astype(str), return_inverse=True)[1]
-        return lambda rows, fraction, seed: group_split(codes[rows], fraction, seed)
-    if time is not None:
-        when = moments(job, time)
-        return lambda rows, fraction, seed: tuple(map(np.sort, time_split(when[rows], fraction)))  # type: ignore
-    return None
-
-
-def moments(job: Job, name: str) -> np.ndarray:
-    """A column as moments in time, (n,) numbers; raises ``DataError`` for words that are neither."""
-    column = next(c for c in infer_schema(job.frame.select([name])))
-    if column.kind not in ("number", "date", "constant", "identifier"):
-        raise DataError(f"a column of dates or numbers is expected to split by time, but {name!r} is a "
-                        f"{column.kind} column; name another.")  # fmt: skip
-    return numbers_of(job.frame, column)

@@ -1,15 +1,10 @@
 """What the main job says: the plan line before training, and the lines after it."""
 
-import itertools
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from ganglion.data.schema import describe
-from ganglion.jobs.table import Job
-
-STEP_SECONDS = 7e-5  # calls of one small step, measured on one core
-FLOPS_PER_SECOND = 5e10  # of one core's dense products, forwards and backwards
+from ganglion.jobs.job import Job
+from ganglion.jobs.shell import flags
 
 
 def plan_line(job: Job, estimator: Any, n_train: int) -> str:
@@ -18,25 +13,18 @@ def plan_line(job: Job, estimator: Any, n_train: int) -> str:
     For example ``48,842 rows x 14 columns, 8 categorical, 6,465 missing -> binary classification,
     classes 3:1 -> MLP, about 20 s``.
     """
-    schema = job.schema
-    facts = describe(schema, len(job.frame))
-    used = [c for c in schema if c.used]
-    parts = [f"{len(job.frame):,} rows × {len(schema)} columns"]
-    parts += [facts] if facts else []
-    seconds = guess_seconds(estimator, n_train, len(used))
-    limit = estimator.time_limit
+    seconds, limit = job.seconds(estimator, n_train), estimator.time_limit
     about = f"about {round_seconds(min(seconds, limit) if limit else seconds)}"
-    return f"{', '.join(parts)} -> {task_words(job)} -> MLP, {about}"
+    network = type(estimator).__name__.removesuffix("Classifier").removesuffix("Regressor")
+    return f"{job.facts()} -> {task_words(job)} -> {network}, {about}"
 
 
-def column_notes(job: Job, most: int = 3) -> list[str]:
-    """A sentence per column that is left out or was read with a doubt, the first few of them."""
-    out = [(c.name, c.note.removesuffix(", so it is left out")) for c in job.schema if not c.used and c.note]
-    left = [f"column {name!r} is left out: {note}" for name, note in out]
-    doubts = [f"column {c.name!r}: {c.note}" for c in job.schema if c.used and c.note]
-    lines = left[:most] + doubts[:most]
-    rest = len(left) + len(doubts) - len(lines)
-    return lines + ([f"{rest:,} more such columns stand in the report"] if rest else [])
+def doubt_lines(job: Job, most: int = 3) -> list[str]:
+    """Sentences on inputs that are left out or were read with a doubt, the first few of each kind."""
+    kinds = job.doubts()
+    lines = [line for kind in kinds for line in kind[:most]]
+    rest = sum(map(len, kinds)) - len(lines)
+    return lines + ([f"{rest:,} more such notes stand in the report"] if rest else [])
 
 
 def task_words(job: Job) -> str:
@@ -54,18 +42,6 @@ def class_ratio(counts: Sequence[int]) -> str:
     large, small = max(counts), max(min(counts), 1)
     ratio = large / small
     return f"{ratio:.0f}:1" if ratio >= 1.95 or ratio < 1.05 else f"{ratio:.1f}:1"
-
-
-def guess_seconds(estimator: Any, n: int, columns: int) -> float:
-    """How long training may take, by counting steps and products; early stopping makes it shorter."""
-    from ganglion.train.plan import auto_batch_size  # brings torch
-
-    sizes = estimator.hidden_layer_sizes
-    widths = [4 * columns, *((sizes,) if isinstance(sizes, int) else sizes), 4]
-    flops = 6.0 * n * sum(a * b for a, b in itertools.pairwise(widths))
-    batch = auto_batch_size(n) if estimator.batch_size == "auto" else n
-    batch = estimator.batch_size if isinstance(estimator.batch_size, int) else batch
-    return estimator.max_epochs * (n / batch * STEP_SECONDS + flops / FLOPS_PER_SECOND) + 1.0
 
 
 def round_seconds(seconds: float) -> str:
@@ -116,40 +92,3 @@ def verdict_lines(findings: Sequence[Any], estimator: Any = None) -> list[str]:
             if estimator is not None and (change := estimator.remedy(finding)):
                 lines.append(f"  to apply: {flags(change)}")
     return lines
-
-
-def flags(parameters: dict[str, Any]) -> str:
-    """Parameters as the command takes them.
-
-    >>> flags({"lr": 0.01, "hidden_layer_sizes": (64, 64), "early_stopping": True, "class_weight": "balanced"})
-    '--lr 0.01 --hidden-layer-sizes 64,64 --early-stopping --balanced'
-    """
-    return " ".join(flag(name, value) for name, value in parameters.items())
-
-
-def flag(name: str, value: Any) -> str:
-    """One parameter or option of the main job as the command takes it."""
-    own = {"random_state": "seed", "time_column": "time", "heal_first": "heal"}
-    word = "--" + own.get(name, name).replace("_", "-")
-    if name == "class_weight" and value == "balanced":
-        return "--balanced"
-    if isinstance(value, bool):
-        return word if value else f"--no-{word[2:]}"
-    if isinstance(value, tuple | list):
-        return f"{word} {quoted(','.join(map(str, value)))}"
-    text = f"{value:.6g}" if isinstance(value, float) else "none" if value is None else str(value)
-    return f"{word} {quoted(text)}"
-
-
-def quoted(text: str) -> str:
-    """A word for a shell."""
-    plain = text and all((c.isascii() and c.isalnum()) or c in "._-,/" for c in text)
-    return text if plain else "'" + text.replace("'", "'\\''") + "'"
-
-
-def stem(path: str) -> str:
-    """A file's name without the endings of tables."""
-    name = Path(path).name
-    for ending in (".gz", ".csv", ".tsv", ".txt", ".parquet", ".pq", ".jsonl", ".ndjson", ".json"):
-        name = name.removesuffix(ending)
-    return name or "model"

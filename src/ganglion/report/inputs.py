@@ -59,6 +59,42 @@ class ColumnRow:
 
 
 @dataclass(kw_only=True)
+class Shown:
+    """A picture of the test part with what is true and what was said of it."""
+
+    pixels: Any
+    """(h, w), (h, w, 1) or (h, w, 3), uint8 or floats in [0, 1]."""
+    name: str
+    """Of the file."""
+    true: Any
+    predicted: Any
+    confidence: float
+    """Probability given to the predicted class."""
+
+
+@dataclass(kw_only=True)
+class Pictures:
+    """What only the page of a network for pictures shows."""
+
+    mistakes: Sequence[Shown] = ()
+    """Wrong answers, the surest first."""
+    examples: Sequence[Shown] = ()
+    """Some test pictures, not chosen by what was said of them."""
+    augment: str = ""
+    reasons: Sequence[str] = ()
+    """Why the training pictures are varied as they are, in sentences."""
+    augmented: Sequence[tuple[Any, Sequence[Any]]] = ()
+    """Class -> a picture and varied versions of it, in floats from 0 to 1."""
+    filters: Sequence[Any] = ()
+    """Kernels of the first convolution as pictures."""
+    maps_of: Shown | None = None
+    maps: Sequence[tuple[str, Sequence[Any]]] = ()
+    """Stage in words -> some of the maps that it makes of ``maps_of``."""
+    refused: Sequence[tuple[str, str]] = ()
+    """Name and sentence of files that are no sound pictures."""
+
+
+@dataclass(kw_only=True)
 class Healing:
     """What ``--heal`` tried and what came of it."""
 
@@ -108,6 +144,8 @@ class ReportInput:
     """Where the data came from, for example the file name."""
     plan: str = ""
     """The plan line that the command printed."""
+    unit: str = "rows"
+    """What the examples are called."""
     split: str = "validation rows"
     split_note: str = ""
     """One sentence on what the scores may hide, for example that these rows also chose the best epoch."""
@@ -132,6 +170,7 @@ class ReportInput:
     importances: Sequence[tuple[str, float, float]] = ()
     importance_metric: str = ""
     mistakes: Sequence[Any] = ()
+    pictures: Pictures | None = None
     healing: Healing | None = None
     reproduce: Reproduce = field(default_factory=Reproduce)
     deploy: Mapping[str, str] = field(default_factory=dict)

@@ -87,7 +87,7 @@ def verdict(result: ReportInput, findings: list[FindingView]) -> Verdict:
     if watch:
         return Verdict("caution", "Works, with something to look at", f"The diagnosis found: {watch.name}.")
     if network is None:
-        return Verdict("note", "Not scored", "There were no rows to measure it on.")
+        return Verdict("note", "Not scored", f"There were no {result.unit} to measure it on.")
     if not others:
         return Verdict("note", "Not compared", "There was no simpler model to compare it with.")
     healthy = ", and training was healthy" if findings else ""
@@ -147,7 +147,7 @@ def _about_classes(result: ReportInput, network: ModelScore, others: dict) -> li
         return [("The network was trained; its accuracy was not measured.", False)]
     right, whole = out_of(share, len(result.y_true) if result.y_true is not None else 0)
     pieces = [
-        (f"Of {whole:,} rows it has never seen, the network gets ", False),
+        (f"Of {whole:,} {result.unit} it has never seen, the network gets ", False),
         (f"{right} right", True),
         (".", False),
     ]

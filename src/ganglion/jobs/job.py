@@ -1,0 +1,153 @@
+"""What is to be learned, whatever it is learned from: what tables and pictures share, and where they differ."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ganglion.base.errors import DataError, ParameterError, unknown_name
+from ganglion.base.fields import fields_of
+from ganglion.data.columns import Frame
+from ganglion.data.target import Task
+from ganglion.jobs.shell import quoted
+
+Split = Callable[[np.ndarray, float, int], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(kw_only=True)
+class Job:
+    """Inputs, target and what was found out about both; subclasses say what only they know of their inputs."""
+
+    unit: ClassVar[str] = "rows"  # what examples are called
+    nameless: ClassVar[str] = "the table"  # what a source without a name is called
+    example: ClassVar[str] = "data.csv"  # the name that stands for it in a command
+    new_rows: ClassVar[str] = "rows"  # what predict takes, in Python
+    new_source: ClassVar[str] = "new.csv"  # and on the command line
+
+    y: np.ndarray
+    task: Task
+    targets: list[str]
+    n_read: int
+    notes: list[str]
+    settings: dict[str, Any] = field(default_factory=dict)  # what was asked for beyond the default
+    started: float = field(default_factory=time.monotonic)
+    rows: np.ndarray | None = None  # places in the table of the rows that have a target
+
+    def __len__(self) -> int:
+        """Examples that have a target."""
+        return len(self.y)
+
+    @property
+    def target(self) -> str:
+        """The names of the target columns."""
+        return ", ".join(self.targets)
+
+    # --- inputs -------------------------------------------------------------------------------------------
+
+    def take(self, rows: np.ndarray) -> Any:
+        """Some rows as the estimator takes them."""
+        raise NotImplementedError
+
+    def read(self, estimator: Any, stage: Callable[[str], None]) -> None:
+        """Look at what an estimator is about to learn from, and leave out what cannot be used."""
+
+    def columns(self) -> Frame:
+        """The columns that rows may be split by; raises ``DataError`` where there are none."""
+        raise NotImplementedError
+
+    def without(self, name: str) -> None:
+        """Take a column that keeps rows together out of the inputs, if it is one of them."""
+
+    def parts(self) -> tuple[np.ndarray, np.ndarray, Split | None] | None:
+        """Training rows, test rows and the rule for validation rows, where the data come with them."""
+        return None
+
+    # --- networks -----------------------------------------------------------------------------------------
+
+    def networks(self) -> dict[str, type]:
+        """The estimators to choose from by ``model``; the first is the default."""
+        raise NotImplementedError
+
+    def estimator(self, model: str | None, parameters: dict[str, Any]) -> Any:
+        """The estimator for the task; raises ``ParameterError`` for a parameter that it does not have."""
+        known = self.networks()
+        model = next(iter(known)) if model is None else model
+        if model not in known:
+            raise ParameterError(unknown_name("model", model, list(known)))
+        cls = known[model]
+        fields = fields_of(cls)
+        for name in parameters:
+            if name not in fields:
+                raise ParameterError(f"{cls.__name__}: " + unknown_name("parameter", name, list(fields)))
+        estimator = cls(**parameters)
+        estimator._check()
+        return estimator
+
+    def seconds(self, estimator: Any, n_train: int) -> float:
+        """How long training may take, by counting; early stopping makes it shorter."""
+        raise NotImplementedError
+
+    def baseline_inputs(self, estimator: Any, train: np.ndarray, test: np.ndarray) -> "Inputs":
+        """What simple models learn from and are scored on."""
+        raise NotImplementedError
+
+    # --- words --------------------------------------------------------------------------------------------
+
+    def facts(self) -> str:
+        """The inputs in a few words for the plan line."""
+        raise NotImplementedError
+
+    def title(self, name: str) -> str:
+        """What is learned from a source of this name."""
+        return f"{self.target} from {name}"
+
+    def doubts(self) -> list[list[str]]:
+        """Sentences on inputs that are left out or were read with a doubt, a list for each kind."""
+        return []
+
+    def target_flag(self) -> str:
+        """The target as the command takes it."""
+        return f"--target {quoted(','.join(self.targets))}"
+
+    def target_argument(self) -> str:
+        """The target as ``ganglion.fit`` takes it."""
+        return f", target={self.targets if len(self.targets) > 1 else self.targets[0]!r}"
+
+    def card(self, estimator: Any) -> dict[str, Any]:
+        """What the model file's card says of the inputs."""
+        return {}
+
+    def page(self, result: Any) -> dict[str, Any]:
+        """The parts of the report that only this kind of inputs has, as fields of ``ReportInput``."""
+        raise NotImplementedError
+
+    @cached_property
+    def data_hash(self) -> str:
+        """A short name for the content of inputs and target."""
+        raise NotImplementedError
+
+    # --- use ----------------------------------------------------------------------------------------------
+
+    def known(self, estimator: Any, source: Any) -> Any:
+        """New inputs from whatever a person gives, as the fitted estimator takes them."""
+        raise NotImplementedError
+
+
+@dataclass
+class Inputs:
+    """Numbers for simple models: two matrices, what of their last columns are codes, and which rows were taken."""
+
+    train: np.ndarray
+    test: np.ndarray
+    rows: np.ndarray
+    cardinalities: list[int] = field(default_factory=list)
+
+
+def check_options(given: dict[str, Any], reason: str) -> None:
+    """Refuse what was given where it means nothing."""
+    for name, value in given.items():
+        if value not in (None, False, [], ()):
+            raise DataError(f"{name} {reason}")
