@@ -48,7 +48,7 @@ def figure_of(kind: str, row: float, column: float, size: float, stride: float) 
         return (
             ellipse(row, column, 2 * size, 5 * size)
             | ellipse(row - 2 * size, column + 5 * size, 1.8 * size, 1.8 * size)
-            | (legs & (ROWS > row) & (ROWS < row + 4 * size))
+            | (legs & (np.abs(ROWS - row - 2 * size) < 2 * size))
         )
     return np.zeros((SIDE, SIDE), bool)
 
