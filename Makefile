@@ -27,14 +27,14 @@ test-slow: $(INSTALLED) ## what takes minutes, or needs the measuring data
 	@$(BIN)/python -m pytest -m slow
 
 check: $(INSTALLED) ## format, lint, types, house rules
-	@$(BIN)/ruff format --check src tests benchmarks
-	@$(BIN)/ruff check src tests benchmarks
+	@$(BIN)/ruff format --check src tests benchmarks examples
+	@$(BIN)/ruff check src tests benchmarks examples
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest tests/house
 
 format: $(INSTALLED) ## put the source into the house format
-	@$(BIN)/ruff format src tests benchmarks
-	@$(BIN)/ruff check --fix src tests benchmarks
+	@$(BIN)/ruff format src tests benchmarks examples
+	@$(BIN)/ruff check --fix src tests benchmarks examples
 
 bench: $(INSTALLED) ## the measured tables of the docs (installs the peers)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
