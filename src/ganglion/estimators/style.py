@@ -51,15 +51,16 @@ class StyleTransfer(Estimator):
         Any, "an nn.Module that takes pictures (n, c, h, w) in [0, 1], or a fitted classifier of pictures"
     ] = None
     content_layers: Annotated[
-        tuple[str, ...] | None, "names of the layers that tell the content; None takes the last convolution"
+        tuple[str, ...] | None,
+        "names of the layers that tell the content; None takes the second half of the convolutions",
     ] = None
     style_layers: Annotated[
         tuple[str, ...] | None,
         "names of the layers that tell the style; None takes the first half of the convolutions",
     ] = None
     content_weight: Annotated[float, AtLeast(0), "what the content counts"] = 1.0
-    style_weight: Annotated[float, AtLeast(0), "what the style counts"] = 2.0
-    variation_weight: Annotated[float, AtLeast(0), "what differences of neighbouring pixels count"] = 0.0
+    style_weight: Annotated[float, AtLeast(0), "what the style counts"] = 1.5
+    variation_weight: Annotated[float, AtLeast(0), "what differences of neighbouring pixels count"] = 0.5
     start: Annotated[
         Literal["noise", "content"], "what the painting begins with: white noise, or the content"
     ] = "noise"
@@ -134,8 +135,9 @@ class StyleTransfer(Estimator):
             raise ParameterError(
                 "the network has no convolution to look at; name content_layers and style_layers, or give another."
             )
-        self.style_layers_ = self.style_layers or tuple(names[: -(-len(names) // 2)])
-        self.content_layers_ = self.content_layers or (names[-1],)
+        half = -(-len(names) // 2)
+        self.style_layers_ = self.style_layers or tuple(names[:half])
+        self.content_layers_ = self.content_layers or tuple(names[half:] or names)
         with torch.no_grad():
             seen = Features(network, self.style_layers_)(style)
         self.style_ = {k: gram(f) / (f.shape[2] * f.shape[3]) for k, f in seen.items()}
