@@ -95,7 +95,7 @@ def plot_precision_recall(curves: Mapping[Any, Curve], ax: Axes | None = None) -
     >>> from ganglion.metrics.detection import Curve
     >>> curve = Curve(np.array([1.0, 0.5, 2 / 3]), np.array([0.5, 0.5, 1.0]), np.array([0.9, 0.8, 0.7]))
     >>> plot_precision_recall({"cell": curve}).get_ylabel()
-    'precision: of what is found, how much is right'
+    'precision: right of what is found'
     """
     ax = new_axes() if ax is None else ax
     if not curves:
@@ -106,8 +106,8 @@ def plot_precision_recall(curves: Mapping[Any, Curve], ax: Axes | None = None) -
         ax.plot(recall, best, color=colour, linewidth=1.8, drawstyle="steps-pre", label=words)
     quiet(
         ax,
-        x="recall: of what is there, how much is found",
-        y="precision: of what is found, how much is right",
+        x="recall: found of what is there",
+        y="precision: right of what is found",
     )
     ax.set_xlim(-0.02, 1.02)
     ax.set_ylim(-0.02, 1.04)
