@@ -5,9 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from ganglion.base.errors import DataError, ParameterError
+from ganglion.base.errors import DataError, ModelFileError, ParameterError
 from ganglion.estimators import picture_classes
 from ganglion.estimators.cnn import CNNClassifier
+from ganglion.estimators.persist import load
 from ganglion.train.checkpoint import Checkpoint
 
 QUICK = {"widths": (8,), "max_epochs": 4, "augment": "crop(1)", "batch_size": 32}
@@ -163,3 +164,11 @@ def test_weights_and_warm_starts():
     before = model.record_.history[-1]["loss"]
     assert model.fit(X, y).record_.history[0]["loss"] < before + 0.5
     assert CNNClassifier(**QUICK | {"max_epochs": 8}, class_weight="balanced").fit(X, y).score(X, y) > 0.95
+
+
+def test_a_file_that_promises_another_network_is_refused_before_memory_is_taken(tmp_path):
+    X, y = toy(60)
+    model = CNNClassifier(**QUICK | {"max_epochs": 1}).fit(X, y)
+    model.widths = (10**7,)  # the weights of such a network would take 3.6 terabytes
+    with pytest.raises(ModelFileError, match="another network"):
+        load(model.save(tmp_path / "m.ganglion"))

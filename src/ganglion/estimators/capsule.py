@@ -167,8 +167,3 @@ class CapsuleClassifier(PictureClassifier):
         low, high = self.pixel_range_
         drawn = low + (high - low) * self.module_.draw(torch.as_tensor(capsules), shares)
         return drawn.permute(0, 2, 3, 1).contiguous().numpy()
-
-    def _load_weights(self, weights: dict[str, Any]) -> None:
-        module = self._build(torch.zeros(self._units()))
-        module.load_state_dict({k: torch.as_tensor(v) for k, v in weights.items()})
-        self.module_ = self._place(module, torch.device("cpu")).eval()

@@ -303,10 +303,8 @@ class ObjectDetector(PictureNetwork):
         found, images = self._detections(X, LEAST_SCORE)
         return map50(read_objects(y, images.sizes), found)
 
-    def _load_weights(self, weights: dict[str, Any]) -> None:
-        module = Detector(self.image_shape_, len(self.object_classes_), **self._shape())
-        module.load_state_dict({k: torch.as_tensor(v) for k, v in weights.items()})
-        self.module_ = self._place(module, torch.device("cpu")).eval()
+    def _promised(self) -> Detector:
+        return Detector(self.image_shape_, len(self.object_classes_), **self._shape())
 
 
 def map50(truth: list[Objects], found: list[Detections]) -> float:

@@ -8,7 +8,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from ganglion.base.errors import DataError, ModelFileError, ParameterError
+from ganglion.base.errors import DataError, ParameterError
 from ganglion.base.named import name_in
 from ganglion.base.seeds import seed_from, seeded
 from ganglion.data.augment import Augment, augment_for, augment_named
@@ -184,15 +184,8 @@ class PictureClassifier(ClassTarget, PictureNetwork, SupervisedLearner):
         )
         return torch.cat([self._both_ways(x) for x in blocks]).double().numpy()
 
-    def _load_weights(self, weights: dict[str, Any]) -> None:
-        """Only as much memory is taken as the file's own arrays justify: the shapes are compared first."""
-        with torch.device("meta"):
-            promised = self._build(torch.zeros(self._units())).state_dict()
-        if {k: tuple(v.shape) for k, v in promised.items()} != {k: v.shape for k, v in weights.items()}:
-            raise ModelFileError("its weights are of another network than its settings say.")
-        module = self._build(torch.zeros(self._units()))
-        module.load_state_dict({k: torch.as_tensor(v) for k, v in weights.items()})
-        self.module_ = self._place(module, torch.device("cpu")).eval()
+    def _promised(self) -> nn.Module:
+        return self._build(torch.zeros(self._units()))
 
 
 def within(train: np.ndarray, held: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,11 +1,9 @@
 """Residual networks for pictures."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import torch
 from torch import Tensor, nn
 
-from ganglion.base.errors import ModelFileError
 from ganglion.base.fields import Above, AtLeast, Between, Known, Search
 from ganglion.estimators.base import plain
 from ganglion.estimators.picture_classes import PictureClassifier
@@ -83,13 +81,3 @@ class ResNetClassifier(PictureClassifier):
         return ResNet(
             self.image_shape_, len(start), output_bias=start, **{k: plain(getattr(self, k)) for k in SHAPE}
         )
-
-    def _load_weights(self, weights: dict[str, Any]) -> None:
-        """Only as much memory is taken as the file's own arrays justify."""
-        known = (weights["stem.0.weight"].shape, len(weights["head.linears.0.weight"]))
-        width = known[0][0] if self.width == "auto" else self.width
-        if known[0][:2] != (width, self.image_shape_[0]) or known[1] != self._units():
-            raise ModelFileError("its weights are of another network than its settings say.")
-        module = ResNet(self.image_shape_, self._units(), **{k: plain(getattr(self, k)) for k in SHAPE})
-        module.load_state_dict({k: torch.as_tensor(v) for k, v in weights.items()})
-        self.module_ = self._place(module, torch.device("cpu")).eval()

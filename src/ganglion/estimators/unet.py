@@ -281,10 +281,8 @@ class UNetSegmenter(MaskTarget, PictureNetwork):
         tables = [w * mask_confusion([mask], [share.argmax(0)], range(k)) for mask, share, w in parts]
         return mask_scores(np.sum(tables, axis=0))["score"]
 
-    def _load_weights(self, weights: dict[str, Any]) -> None:
-        module = self._build(torch.zeros(self.n_outputs_))
-        module.load_state_dict({k: torch.as_tensor(v) for k, v in weights.items()})
-        self.module_ = self._place(module, torch.device("cpu")).eval()
+    def _promised(self) -> nn.Module:
+        return self._build(torch.zeros(self.n_outputs_))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
