@@ -62,7 +62,8 @@ class CaptionNet(nn.Module):
     what the attention takes from the grid (Xu et al. 2015, arXiv:1502.03044). Soft attention takes the mean
     ``sum_i alpha_i a_i``. Hard attention takes one place: drawn from alpha while it trains (for every other caption;
     the rest take the mean, as there, against the variance), the most probable one when it answers. The grid's places
-    have a learned vector each, so that words can speak of left and right.
+    have a learned vector each, so that words can speak of left and right; it begins as a plane, ``y u + x v`` with
+    random u and v, so that what holds between two places holds between their neighbours too.
 
     Arguments:
         shape: (channels, height, width) of a picture.
@@ -109,7 +110,7 @@ class CaptionNet(nn.Module):
         )
         self.grid = tuple(check_shapes(self.features, tuple(size), channels)[-1])
         d = widths[-1]
-        self.places = nn.Parameter(0.1 * torch.randn(self.grid[0] * self.grid[1], d))
+        self.places = nn.Parameter(coordinates(*self.grid) @ torch.randn(2, d))
         self.keys = nn.Linear(d, half)
         self.attention = Attention(units, half)
         self.words = nn.Embedding(n_words + 1, half)  # the last stands before the first word
@@ -198,3 +199,13 @@ class CaptionNet(nn.Module):
         first = torch.full((len(memory.features),), self.n_words, device=memory.features.device)
         state = ((memory.features, memory.keys), self.begin(memory))
         return beam_search(ask, state, first, end=END, steps=steps, beam=beam, length_power=length_power)
+
+
+def coordinates(height: int, width: int) -> Tensor:
+    """Where the places of a grid lie, (height * width, 2), from -1 to 1 downwards and to the right.
+
+    >>> coordinates(1, 3).tolist()
+    [[0.0, -1.0], [0.0, 0.0], [0.0, 1.0]]
+    """
+    down, right = (torch.linspace(-1, 1, n) if n > 1 else torch.zeros(1) for n in (height, width))
+    return torch.cartesian_prod(down, right)

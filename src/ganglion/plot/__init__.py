@@ -1,5 +1,6 @@
 """Figures: every function takes Axes and returns them; nothing touches pyplot or opens a window."""
 
+from ganglion.plot.attention import plot_attention
 from ganglion.plot.boxes import plot_boxes, plot_precision_recall
 from ganglion.plot.calibration import plot_calibration
 from ganglion.plot.confusion import plot_confusion
@@ -18,6 +19,7 @@ from ganglion.plot.trace import plot_neurons, plot_trace
 from ganglion.plot.training import plot_training
 
 __all__ = [
+    "plot_attention",
     "plot_boxes",
     "plot_calibration",
     "plot_confusion",

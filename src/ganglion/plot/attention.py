@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from ganglion.plot.pictures import as_rgb
 from ganglion.plot.style import INK, new_axes, note, nothing, quiet
 from ganglion.plot.text import label
 
@@ -43,7 +44,7 @@ def plot_attention(
     columns = 1 + max(map(len, lines))
     ax = new_axes(INCHES * columns * step, INCHES * n * (step + WORD)) if ax is None else ax
     for row, (words, over_time) in enumerate(zip(lines, np.asarray(weights))):
-        pixels = _coloured(np.asarray(pictures[row]))
+        pixels = as_rgb(np.asarray(pictures[row]))
         high, wide = (side / max(pixels.shape[:2]) for side in pixels.shape[:2])
         top = row * (step + WORD) + WORD
         for column, grid in enumerate([None, *over_time[: len(words)]]):
@@ -60,13 +61,6 @@ def plot_attention(
     ax.set_xticks([])
     ax.set_yticks([])
     return ax
-
-
-def _coloured(picture: np.ndarray) -> np.ndarray:
-    """Pixels (h, w, 3) in [0, 1]."""
-    pixels = picture / 255 if picture.dtype == np.uint8 else picture.astype(float)
-    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
-    return np.clip(pixels[..., :3] if pixels.shape[2] >= 3 else pixels[..., :1].repeat(3, 2), 0, 1)
 
 
 def _light(grid: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
