@@ -23,7 +23,7 @@ from ganglion.diagnose import diagnose
 from ganglion.estimators.base import Estimator, plain
 from ganglion.estimators.training import tell
 from ganglion.models.style import Features, Picture, convolutions
-from ganglion.objectives.style import Styling, Weights, gram
+from ganglion.objectives.style import LEAST, Styling, Weights, gram
 from ganglion.optim.optimizers import make_optimizer, optimizer_named, optimizer_names
 from ganglion.train.loop import fit
 from ganglion.train.progress import Progress
@@ -36,9 +36,10 @@ class StyleTransfer(Estimator):
     """Paints the content of one picture in the style of another, as a network's features see them.
 
     Gatys et al. 2015, arXiv:1508.06576: the picture's pixels are moved until features of a deep layer are those of
-    the content and Gram matrices of several layers those of the style (``objectives.style``). The network is one's
-    own or a classifier that was trained here; none is downloaded. Learned: ``picture_``, ``record_`` with the course
-    of the losses, ``content_layers_`` and ``style_layers_``.
+    the content and Gram matrices of several layers those of the style (``objectives.style``). Each part of the loss
+    counts in units of what white noise costs, so that the weights mean the same for every network and picture. The
+    network is one's own or a classifier that was trained here; none is downloaded. Learned: ``picture_``, ``record_``
+    with the course of the losses, ``content_layers_`` and ``style_layers_``.
 
     >>> network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.Tanh(), nn.Conv2d(8, 8, 3, stride=2))
     >>> content, style = np.random.default_rng(0).integers(0, 256, (2, 16, 20, 3), dtype=np.uint8)
@@ -58,9 +59,13 @@ class StyleTransfer(Estimator):
         tuple[str, ...] | None,
         "names of the layers that tell the style; None takes the first half of the convolutions",
     ] = None
-    content_weight: Annotated[float, AtLeast(0), "what the content counts"] = 1.0
-    style_weight: Annotated[float, AtLeast(0), "what the style counts"] = 1.5
-    variation_weight: Annotated[float, AtLeast(0), "what differences of neighbouring pixels count"] = 0.5
+    content_weight: Annotated[
+        float, AtLeast(0), "what the content counts, in units of what white noise costs"
+    ] = 1.0
+    style_weight: Annotated[float, AtLeast(0), "what the style counts, likewise"] = 0.7
+    variation_weight: Annotated[
+        float, AtLeast(0), "what differences of neighbouring pixels count, likewise"
+    ] = 0.1
     start: Annotated[
         Literal["noise", "content"], "what the painting begins with: white noise, or the content"
     ] = "noise"
@@ -157,9 +162,11 @@ class StyleTransfer(Estimator):
         generator = torch.Generator().manual_seed(seed_from(self.random_state))
         noise = torch.rand(pixels.shape, generator=generator).to(pixels.device)
         picture = Picture(noise if self.start == "noise" else pixels)
-        weights = Weights(self.content_weight, self.style_weight, self.variation_weight)
-        objective = Styling(picture, features, wanted, self.style_, weights)
-        first = losses(objective, picture())
+        objective = Styling(picture, features, wanted, self.style_)
+        random, first = losses(objective, noise), losses(objective, picture())
+        objective.weights = Weights(
+            **{k: getattr(self, f"{k}_weight") / max(v, LEAST) for k, v in random.items()}
+        )
         rates = {"lr": self.lr, "weight_decay": 0.0, "momentum": 0.9}
         with seeded(0):
             run = fit(

@@ -44,7 +44,7 @@ def plot_attention(
     columns = 1 + max(map(len, lines))
     ax = new_axes(INCHES * columns * step, INCHES * n * (step + WORD)) if ax is None else ax
     for row, (words, over_time) in enumerate(zip(lines, np.asarray(weights))):
-        pixels = as_rgb(np.asarray(pictures[row]))
+        pixels = as_rgb(np.asarray(pictures[row]))[..., :3] / 255
         high, wide = (side / max(pixels.shape[:2]) for side in pixels.shape[:2])
         top = row * (step + WORD) + WORD
         for column, grid in enumerate([None, *over_time[: len(words)]]):
