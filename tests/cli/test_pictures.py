@@ -35,11 +35,11 @@ def make_photos(top: Path, each: int = 30, seed: int = 0) -> Path:
 
 def spoil(top: Path) -> list[str]:
     """Three files that are no sound pictures; returns their names."""
-    (top / "bright" / "empty.png").write_bytes(b"")
+    (top / "bright" / "00-empty.png").write_bytes(b"")
     (top / "bright" / "words.png").write_text("no picture")
     whole = (top / "=dark" / "00.png").read_bytes()
-    (top / "=dark" / "half.png").write_bytes(whole[: len(whole) // 2])
-    return ["bright/empty.png", "bright/words.png", "=dark/half.png"]
+    (top / "=dark" / "00-half.png").write_bytes(whole[: len(whole) // 2])
+    return ["bright/00-empty.png", "bright/words.png", "=dark/00-half.png"]
 
 
 BARE = [*QUICK, "--no-baselines", "--no-report"]
@@ -141,6 +141,7 @@ def test_predictions_name_every_file_and_broken_ones_stop_nothing(run, model, ph
     assert said.code == 0
     rows = rows_of(said.out)
     assert len(rows) == 63
+    assert all((row["predicted class"] == "") == bool(row["problem"]) for row in rows)
     assert {row["file"] for row in rows if row["problem"]} == {f"{folder}/{name}" for name in broken}
     right = [
         row["predicted class"].lstrip("'") == row["file"].split("/")[-2] for row in rows if not row["problem"]
@@ -151,7 +152,9 @@ def test_predictions_name_every_file_and_broken_ones_stop_nothing(run, model, ph
     said = run("predict", model, folder / "bright" / "00.png", folder / "=dark" / "01.png")
     assert [row["predicted class"] for row in rows_of(said.out)] == ["bright", "'=dark"]
     assert "problem" not in said.out
-    assert run("predict", model, folder / "bright" / "empty.png").code == 2
+    assert run("predict", model, folder / "bright" / "00-empty.png").code == 2
+    scores = [json.loads(run("evaluate", model, one, "--json").out)["scores"] for one in (photos, folder)]
+    assert scores[0] == scores[1]
 
 
 def test_what_else_a_model_of_pictures_does(run, model, photos, tmp_path):

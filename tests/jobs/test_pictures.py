@@ -7,6 +7,7 @@ from PIL import Image
 
 import ganglion
 from ganglion.base.errors import DataError
+from ganglion.jobs.page_pictures import page_parts
 from ganglion.jobs.pictures import open_folder
 from ganglion.jobs.source import open_source
 from ganglion.jobs.splits import split_job
@@ -14,12 +15,12 @@ from ganglion.jobs.splits import split_job
 QUICK = {"widths": (4,), "convolutions": 1, "max_epochs": 4, "augment": None, "compare": False}
 
 
-def make(top, labels=("a", "b"), each=20, size=(8, 8)):
+def make(top, labels=("a", "b"), each=20, size=(8, 8), apart=120):
     rng = np.random.default_rng(0)
     for code, label in enumerate(labels):
         (top / label).mkdir(parents=True)
         for i in range(each):
-            pixels = rng.integers(0, 100, (*size, 3), dtype=np.uint8) + np.uint8(120 * code)
+            pixels = rng.integers(0, 100, (*size, 3), dtype=np.uint8) + np.uint8(apart * code)
             Image.fromarray(pixels).save(top / label / f"{i}.png")
     return top
 
@@ -97,6 +98,22 @@ def test_baselines_see_means_of_areas(tmp_path):
     edges = [(i * 40 // side, -(-(i + 1) * 40 // side)) for i in range(side)]
     means = [[pixels[a:b, c:d].mean((0, 1)) for c, d in edges] for a, b in edges]
     assert np.allclose(inputs.train[1], np.array(means).transpose(2, 0, 1).ravel(), atol=1e-6)
+
+
+def test_the_page_shows_what_is_true_and_what_was_said(tmp_path):
+    folder = make(tmp_path / "set", apart=0)  # noise: about half of the answers are wrong
+    result = ganglion.fit(folder, **QUICK)
+    shown = page_parts(result)["pictures"]
+    assert shown.mistakes
+    for one in (*shown.mistakes, *shown.examples, shown.maps_of):
+        path = folder / one.name
+        assert np.array_equal(one.pixels, np.asarray(Image.open(path)))
+        assert one.true == path.parent.name
+        assert one.predicted == result.predict(path)[0]
+    assert all(one.true != one.predicted for one in shown.mistakes)
+    assert shown.maps_of.true == shown.maps_of.predicted
+    assert len(shown.filters) == 4
+    assert [len(maps) for _, maps in shown.maps] == [4, 4]
 
 
 def test_a_broken_file_leaves_every_label_with_its_picture(tmp_path):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ganglion.base.errors import DataError, ParameterError, unknown_name
+from ganglion.base.errors import ParameterError, unknown_name
 from ganglion.base.fields import fields_of
 from ganglion.data.columns import Frame
 from ganglion.data.target import Task
@@ -144,10 +144,3 @@ class Inputs:
     test: np.ndarray
     rows: np.ndarray
     cardinalities: list[int] = field(default_factory=list)
-
-
-def check_options(given: dict[str, Any], reason: str) -> None:
-    """Refuse what was given where it means nothing."""
-    for name, value in given.items():
-        if value not in (None, False, [], ()):
-            raise DataError(f"{name} {reason}")

@@ -21,7 +21,7 @@ from ganglion.jobs.table import check_column, given_targets, missing_note, open_
 FOLDER_TARGET = "class"  # what the names of class folders are called
 BASELINE_PICTURES = 10_000  # that simple models learn from
 BLOCK = 1_000  # pictures decoded at a time for simple models
-FLOPS_PER_SECOND = 4e10  # of one core's convolutions, forwards and backwards
+FLOPS_PER_SECOND = 1e11  # of one core's convolutions in half precision, forwards and backwards
 STEP_SECONDS = 2e-3
 CHANNELS = {1: "grey", 3: "colour", 4: "colour with transparency"}
 
