@@ -194,3 +194,18 @@ def test_the_error_is_caught_as_what_others_expect():
     assert issubclass(ParameterError, GanglionError)
     assert issubclass(ParameterError, ValueError)
     assert issubclass(ParameterError, TypeError)
+
+
+def test_a_subclass_gives_an_inherited_field_another_default_by_its_name():
+    class Slow(Fields):
+        lr: Annotated[float, Above(0), "step size"] = 0.1
+        steps: Annotated[int, AtLeast(1), "how many"] = 5
+
+    class Quick(Slow):
+        lr = 0.5
+
+    assert (Quick().lr, Quick().steps, Slow().lr) == (0.5, 5, 0.1)
+    assert fields_of(Quick)["lr"].meaning == "step size"
+    assert list(fields_of(Quick)) == ["lr", "steps"]
+    with pytest.raises(ParameterError, match="above 0"):
+        check_fields(Quick(lr=-1.0))

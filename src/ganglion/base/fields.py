@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, dataclass
 from dataclasses import fields as dataclass_fields
 from functools import cache
+from inspect import get_annotations
 from numbers import Integral, Real
 from typing import Annotated, Any, Literal, Union, dataclass_transform, get_args, get_origin, get_type_hints
 
@@ -133,9 +134,16 @@ class Field:
 
 @dataclass_transform(kw_only_default=True, eq_default=False)
 class Fields:
-    """Base of everything with declared hyper-parameters; subclasses become keyword-only dataclasses."""
+    """Base of everything with declared hyper-parameters; subclasses become keyword-only dataclasses.
+
+    A subclass gives an inherited field another default by naming it alone: ``lr = 4e-3``.
+    """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
+        own = get_annotations(cls)
+        declared = {k: v for base in cls.__mro__[:0:-1] for k, v in get_annotations(base).items()}
+        again = {k: declared[k] for k in vars(cls) if k in declared and k not in own}
+        cls.__annotations__ = own | again
         dataclass(kw_only=True, eq=False, repr=False)(cls)
         super().__init_subclass__(**kwargs)
 

@@ -58,7 +58,7 @@ class BackboneClassifier(PictureClassifier):
     dropout: Annotated[
         float, Between(0, 1, open_high=True), Search(0, 0.5), "share of the features that is dropped"
     ] = 0.0
-    lr: Annotated[float, Above(0), Search(1e-5, 1e-1, log=True), "step size of the optimiser"] = 3e-3
+    optimizer, lr = "adamw", 3e-3
 
     def _check(self) -> None:
         super()._check()

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from ganglion.base.errors import DataError, ParameterError
-from ganglion.base.fields import Above, AtLeast, Known, Search
+from ganglion.base.fields import AtLeast, Known
 from ganglion.estimators.base import plain
 from ganglion.estimators.picture_classes import PictureClassifier
 from ganglion.models.capsule import CapsuleNet
@@ -17,7 +17,6 @@ from ganglion.nn.norms import OF_MAPS, norm_of_maps
 from ganglion.objectives.base import Objective
 from ganglion.objectives.capsule import CAPSULE_LOSSES, CapsuleObjective, capsule_loss_named
 from ganglion.objectives.loss import Loss
-from ganglion.optim.optimizers import optimizer_named, optimizer_names
 
 SHAPE = (
     "widths",
@@ -68,11 +67,7 @@ class CapsuleClassifier(PictureClassifier):
         AtLeast(0),
         "what a pixel's squared error costs in the picture drawn from the true class's capsule",
     ] = 0.0005
-    optimizer: Annotated[str, Known("optimizer", optimizer_names, optimizer_named), "rule of the update"] = (
-        "muon"
-    )
-    lr: Annotated[float, Above(0), Search(1e-5, 1e-1, log=True), "step size of the optimiser"] = 4e-3
-    max_epochs: Annotated[int, AtLeast(1), "passes over the training data at most"] = 15
+    max_epochs = 15
 
     # --- training -----------------------------------------------------------------------------------------
 

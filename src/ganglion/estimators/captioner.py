@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from ganglion.base.errors import DataError, ParameterError
-from ganglion.base.fields import Above, AtLeast, Between, Known, Search
+from ganglion.base.fields import AtLeast, Between, Known, Search
 from ganglion.base.seeds import seed_from, seeded
 from ganglion.data.augment import Augment, augment_named
 from ganglion.data.captions import SPECIAL, coded, read_captions, texts_of, vocabulary
@@ -25,7 +25,6 @@ from ganglion.models.captioner import CaptionNet
 from ganglion.nn.activations import ACTIVATIONS, activation_named
 from ganglion.nn.norms import NORMS, norm_named
 from ganglion.objectives.caption import Captioning
-from ganglion.optim.optimizers import optimizer_named, optimizer_names
 from ganglion.train.plan import numpy_on_one_thread
 
 MIN_VALIDATION = 10  # fewer pictures tell epochs apart by luck
@@ -92,10 +91,7 @@ class ImageCaptioner(PictureNetwork):
     length_power: Annotated[
         float, Between(0, 1), "0 looks for the most probable caption, 1 for the highest mean log P of a word"
     ] = 0.0
-    optimizer: Annotated[str, Known("optimizer", optimizer_names, optimizer_named), "rule of the update"] = (
-        "adamw"
-    )
-    lr: Annotated[float, Above(0), Search(1e-5, 1e-1, log=True), "step size of the optimiser"] = 2e-3
+    optimizer, lr = "adamw", 2e-3
 
     def _task(self) -> str:
         return "captioning"

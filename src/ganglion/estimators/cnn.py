@@ -4,14 +4,13 @@ from typing import Annotated, Literal
 
 from torch import Tensor, nn
 
-from ganglion.base.fields import Above, AtLeast, Between, Known, Search
+from ganglion.base.fields import AtLeast, Between, Known, Search
 from ganglion.estimators.base import plain
 from ganglion.estimators.picture_classes import PictureClassifier
 from ganglion.models.cnn import CNN
 from ganglion.nn.activations import ACTIVATIONS, activation_named
 from ganglion.nn.norms import OF_MAPS, norm_of_maps
 from ganglion.nn.pooling import POOLINGS, pool_named
-from ganglion.optim.optimizers import optimizer_named, optimizer_names
 
 SHAPE = (
     "widths",
@@ -60,14 +59,7 @@ class CNNClassifier(PictureClassifier):
     dropout: Annotated[
         float, Between(0, 1, open_high=True), Search(0, 0.5), "share of the head's inputs that is dropped"
     ] = 0.0
-    label_smoothing: Annotated[
-        float, Between(0, 1, open_high=True), "share of the target spread over all classes"
-    ] = 0.1
-    optimizer: Annotated[str, Known("optimizer", optimizer_names, optimizer_named), "rule of the update"] = (
-        "muon"
-    )
-    lr: Annotated[float, Above(0), Search(1e-5, 1e-1, log=True), "step size of the optimiser"] = 4e-3
-    max_epochs: Annotated[int, AtLeast(1), "passes over the training data at most"] = 12
+    label_smoothing, max_epochs = 0.1, 12
 
     def _build(self, start: Tensor) -> nn.Module:
         return CNN(

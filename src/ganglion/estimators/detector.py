@@ -24,7 +24,6 @@ from ganglion.models.detector import Detector
 from ganglion.nn.activations import ACTIVATIONS, activation_named
 from ganglion.nn.norms import NORMS, norm_named
 from ganglion.objectives.detection import Detection
-from ganglion.optim.optimizers import optimizer_named, optimizer_names
 from ganglion.train.plan import numpy_on_one_thread
 
 MIN_VALIDATION = 10  # fewer pictures tell epochs apart by luck
@@ -102,14 +101,7 @@ class ObjectDetector(PictureNetwork):
     nms_threshold: Annotated[
         float, Between(0, 1), "IoU above which the lower of two boxes of a class is left out"
     ] = 0.5
-    optimizer: Annotated[str, Known("optimizer", optimizer_names, optimizer_named), "rule of the update"] = (
-        "muon"
-    )
-    lr: Annotated[float, Above(0), Search(1e-5, 1e-1, log=True), "step size of the optimiser"] = 4e-3
-    max_epochs: Annotated[int, AtLeast(1), "passes over the training data at most"] = 30
-    early_stopping: Annotated[bool, "stop when the validation loss has stood still for `patience` epochs"] = (
-        False
-    )
+    max_epochs, early_stopping = 30, False
 
     def _task(self) -> str:
         return "detection"

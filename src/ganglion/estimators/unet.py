@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from ganglion.base.errors import DataError
-from ganglion.base.fields import Above, AtLeast, Known, Search
+from ganglion.base.fields import AtLeast, Known
 from ganglion.base.seeds import seed_from, seeded
 from ganglion.data.augment import augment_for, augment_named
 from ganglion.data.crops import CropBatches
@@ -29,7 +29,7 @@ from ganglion.models.unet import UNet
 from ganglion.nn.activations import ACTIVATIONS, activation_named
 from ganglion.nn.norms import NORMS, norm_named
 from ganglion.objectives.segmentation import Segmentation
-from ganglion.optim.optimizers import make_optimizer, optimizer_named, optimizer_names
+from ganglion.optim.optimizers import make_optimizer
 from ganglion.train.plan import numpy_on_one_thread
 from ganglion.train.run import Run
 
@@ -79,11 +79,7 @@ class UNetSegmenter(MaskTarget, PictureNetwork):
         Literal["symmetries"] | None,
         "symmetries answers with the mean over four turns and their mirror images",
     ] = None
-    optimizer: Annotated[str, Known("optimizer", optimizer_names, optimizer_named), "rule of the update"] = (
-        "muon"
-    )
-    lr: Annotated[float, Above(0), Search(1e-5, 1e-1, log=True), "step size of the optimiser"] = 8e-3
-    max_epochs: Annotated[int, AtLeast(1), "passes over the training data at most"] = 40
+    lr, max_epochs = 8e-3, 40
 
     # --- reading ------------------------------------------------------------------------------------------
 
