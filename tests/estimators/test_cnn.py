@@ -172,3 +172,14 @@ def test_a_file_that_promises_another_network_is_refused_before_memory_is_taken(
     model.widths = (10**7,)  # the weights of such a network would take 3.6 terabytes
     with pytest.raises(ModelFileError, match="another network"):
         load(model.save(tmp_path / "m.ganglion"))
+
+
+def test_wrong_labels_of_pictures_are_seen_by_the_network_itself():
+    X, y = toy(1500)
+    sound = CNNClassifier(**QUICK).fit(X, y)
+    assert sound.diagnosis_[0].name == "healthy"
+    rng = np.random.default_rng(0)
+    noisy = np.where(rng.random(len(y)) < 0.25, np.where(y == "spot", "dark", "spot"), y)
+    found = CNNClassifier(**QUICK).fit(X, noisy).diagnosis_
+    assert "label_noise" in [f.name for f in found]
+    assert "the network is surest" in next(f for f in found if f.name == "label_noise").meaning

@@ -250,7 +250,8 @@ def _on_duplicates(found: PictureFolder) -> list[str]:
     if not found.duplicates:
         return []
     more = sum(len(rows) - 1 for rows in found.duplicates)
-    notes = [f"{more:,} pictures have the same bytes as another ({_pair(found, found.duplicates[0])})."]
+    many = "1 picture has" if more == 1 else f"{more:,} pictures have"
+    notes = [f"{many} the same bytes as another ({_pair(found, found.duplicates[0])})."]
     for what, of in (
         ("classes, so one label of them is wrong", found.labels),
         ("parts, so the test is seen", found.parts),

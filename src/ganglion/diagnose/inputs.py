@@ -112,6 +112,7 @@ def too_little_data(view: View) -> Finding | None:
             return None
         need = int(ROWS_PER_COLUMN * columns)
     evidence = {"n_train": n, "threshold": need, "n_columns": columns}
+    wide = f" for {columns:.0f} columns" if columns else ""  # pictures have none
     validation = view.score("validation")
     if validation is not None:
         evidence["validation_error_margin"] = 2 * view.noise(validation)
@@ -121,7 +122,7 @@ def too_little_data(view: View) -> Finding | None:
         where="training rows",
         evidence=evidence,
         meaning=(
-            f"{n} training rows for {columns:.0f} columns are too few to tell a rule from chance"
+            f"{n} training rows{wide} are too few to tell a rule from chance"
             + (
                 f"; the score may be off by {2 * view.noise(validation):.2f}."
                 if validation is not None
@@ -131,7 +132,7 @@ def too_little_data(view: View) -> Finding | None:
         remedy=Remedy(
             "more_rows",
             float(need),
-            f"Collect at least {need} rows, or use a simpler model and fewer columns.",
+            f"Collect at least {need} rows, or use a simpler model{' and fewer columns' if wide else ''}.",
         ),
         lab="sample-size",
     )

@@ -31,14 +31,17 @@ def many_wrong_labels(view: View) -> Finding | None:
 
 def _contradicted(view: View) -> Finding | None:
     simple, network = (_share(view, key) for key in ("doubtful_labels", "confident_errors"))
-    if simple is None or (network is not None and network[0] < CONTRADICTED):
+    judge = simple or network  # of pictures no simple model is asked
+    if judge is None or (network is not None and network[0] < CONTRADICTED):
         return None
-    share, rows, everywhere = simple
+    share, rows, everywhere = judge
     low = share - 2 * math.sqrt(share * (1 - share) / rows)
     guess = 1.0 - view.guess
     if low < CONTRADICTED or share < AS_ELSEWHERE * everywhere or everywhere > 0.85 * guess:
         return None
-    evidence = {"share": share, "threshold": CONTRADICTED, "errors_of_simple_model": everywhere}
+    who = "a simple model" if simple else "the network"
+    evidence = {"share": share, "threshold": CONTRADICTED}
+    evidence["errors_of_simple_model" if simple else "errors"] = everywhere
     if network is not None:
         evidence["confident_errors"] = network[0]
     return Finding(
@@ -47,7 +50,7 @@ def _contradicted(view: View) -> Finding | None:
         where="target",
         evidence=evidence,
         meaning=(
-            f"Where a simple model is surest, {share:.0%} of the labels say otherwise, about as many as elsewhere "
+            f"Where {who} is surest, {share:.0%} of the labels say otherwise, about as many as elsewhere "
             f"({everywhere:.0%}): labels seem to be wrong at random, and no network can learn those."
         ),
         remedy=Remedy(

@@ -191,7 +191,6 @@ class ImageCaptioner(PictureNetwork):
             "n_rows": len(train.x) + len(held.x),
             "n_train": len(train.x),
             "n_validation": len(held.x),
-            "n_columns": self.n_features_in_,
             "captions": sum(map(len, train.captions + held.captions)),
             "words": len(self.words_),
             "longest": self.steps_ - 1,

@@ -237,7 +237,6 @@ class ObjectDetector(PictureNetwork):
             "n_rows": len(train.x) + len(held.x),
             "n_train": len(train.x),
             "n_validation": len(held.x),
-            "n_columns": self.n_features_in_,
             "objects": {str(label): int(k) for label, k in zip(self.object_classes_, counts)},
             "image_shape": list(self.image_shape_),
             "refused": len(images.refused),
