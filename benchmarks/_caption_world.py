@@ -15,6 +15,7 @@ import itertools
 import numpy as np
 
 SIDE = 32
+PICTURES, RECIPE = 12_000, {"max_epochs": 20, "batch_size": 64}  # of the measured runs
 COLOURS = {"red": (225, 45, 40), "green": (40, 180, 60), "blue": (55, 85, 235), "yellow": (235, 210, 45),
            "white": (240, 240, 240)}  # fmt: skip
 SHAPES = ("square", "disc", "triangle", "cross")

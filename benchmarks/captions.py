@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from benchmarks._caption_world import held_out, world
+from benchmarks._caption_world import PICTURES, RECIPE, held_out, world
 
 from ganglion.estimators.captioner import ImageCaptioner, judged
 from ganglion.plot.attention import plot_attention
@@ -20,7 +20,7 @@ QUICK = {"n": 4_000, "max_epochs": 12}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--n", type=int, default=12_000, help="training pictures")
+    parser.add_argument("--n", type=int, default=PICTURES, help="training pictures")
     parser.add_argument("--test", type=int, default=2_000, help="test pictures of each kind")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--attention", nargs="*", default=["soft"])
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
     arguments = parser.parse_args()
     settings = {k: _value(v) for k, v in (word.split("=", 1) for word in arguments.set)}
-    settings = ({"max_epochs": QUICK["max_epochs"]} if arguments.quick else {}) | settings
+    settings = RECIPE | ({"max_epochs": QUICK["max_epochs"]} if arguments.quick else {}) | settings
     n = QUICK["n"] if arguments.quick else arguments.n
     print(f"{'attention':10} seed  unseen    BLEU    seen   beam 1  fit, s")
     for attention in arguments.attention:

@@ -91,7 +91,6 @@ class ImageCaptioner(PictureNetwork):
     length_power: Annotated[
         float, Between(0, 1), "0 looks for the most probable caption, 1 for the highest mean log P of a word"
     ] = 0.0
-    optimizer, lr = "adamw", 2e-3
 
     def _task(self) -> str:
         return "captioning"

@@ -57,12 +57,12 @@ class StyleTransfer(Estimator):
     ] = None
     style_layers: Annotated[
         tuple[str, ...] | None,
-        "names of the layers that tell the style; None takes the first half of the convolutions",
+        "names of the layers that tell the style; None takes the first third of the convolutions",
     ] = None
     content_weight: Annotated[
         float, AtLeast(0), "what the content counts, in units of what white noise costs"
     ] = 1.0
-    style_weight: Annotated[float, AtLeast(0), "what the style counts, likewise"] = 0.7
+    style_weight: Annotated[float, AtLeast(0), "what the style counts, likewise"] = 1.0
     variation_weight: Annotated[
         float, AtLeast(0), "what differences of neighbouring pixels count, likewise"
     ] = 0.1
@@ -140,8 +140,8 @@ class StyleTransfer(Estimator):
             raise ParameterError(
                 "the network has no convolution to look at; name content_layers and style_layers, or give another."
             )
-        half = -(-len(names) // 2)
-        self.style_layers_ = self.style_layers or tuple(names[:half])
+        third, half = -(-len(names) // 3), -(-len(names) // 2)
+        self.style_layers_ = self.style_layers or tuple(names[:third])
         self.content_layers_ = self.content_layers or tuple(names[half:] or names)
         with torch.no_grad():
             seen = Features(network, self.style_layers_)(style)
