@@ -32,7 +32,9 @@ def test_the_unseen_combinations_are_unseen():
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="0.87 with 9,000 pictures and 12 epochs: counted shapes of unseen colours", strict=False)
+@pytest.mark.xfail(
+    reason="0.87 with 9,000 pictures and 12 epochs: counted shapes of unseen colours", strict=False
+)
 def test_image_captioning():
     """95 % of captions and more are exactly right on unseen combinations, and BLEU-4 is sacrebleu's."""
     sacrebleu = pytest.importorskip("sacrebleu")
