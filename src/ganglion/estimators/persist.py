@@ -22,7 +22,10 @@ from ganglion.diagnose import diagnose
 from ganglion.estimators.learned import check_learned, check_together
 
 UNSAVED = {"checkpoint", "resume", "verbose"}  # of the machine or the moment, not of the model
-MODULES = {"module": "(n_features, n_outputs)", "backbone": "(channels, height, width)"}  # modules of the user's own
+MODULES = {
+    "module": "(n_features, n_outputs)",
+    "backbone": "(channels, height, width)",
+}  # modules of the user's own
 
 
 def save(estimator: Any, path: str | Path, card: dict[str, Any] | None = None) -> Path:
