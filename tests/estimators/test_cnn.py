@@ -183,3 +183,12 @@ def test_wrong_labels_of_pictures_are_seen_by_the_network_itself():
     found = CNNClassifier(**QUICK).fit(X, noisy).diagnosis_
     assert "label_noise" in [f.name for f in found]
     assert "the network is surest" in next(f for f in found if f.name == "label_noise").meaning
+
+
+def test_validation_rows_that_do_not_fit_never_train_where_groups_keep_them_apart(monkeypatch):
+    monkeypatch.setattr(picture_classes, "RESIDENT_BELOW", 160 * 64)
+    X, y = toy(400)
+    model = CNNClassifier(**QUICK)
+    model._split_by = lambda fraction, seed: (np.arange(300), np.arange(300, 400))
+    assert model.fit(X, y).record_.data["n_train"] == 300
+    assert model.record_.data["n_validation"] <= 40

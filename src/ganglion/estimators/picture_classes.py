@@ -75,7 +75,7 @@ class PictureClassifier(ClassTarget, PictureNetwork, SupervisedLearner):
         device, rows = self._device(), self._split(codes, seed)
         resident = images.nbytes <= RESIDENT_BELOW
         kept = len(images) if resident else max(1, RESIDENT_BELOW // 4 // (images.nbytes // len(images)))
-        rows = within(*rows, kept)
+        rows = within(*rows, kept, back=self._split_by is None)
         seen = spaced(rows[0], kept)
         train, held = (self._part(images, codes, weight, part, device) for part in (seen, rows[1]))
         if not again:
@@ -189,14 +189,18 @@ class PictureClassifier(ClassTarget, PictureNetwork, SupervisedLearner):
         return self._build(torch.zeros(self._units()))
 
 
-def within(train: np.ndarray, held: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows for training and at most so many for validation, since these stay in memory; the rest trains.
+def within(
+    train: np.ndarray, held: np.ndarray, most: int, *, back: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows for training and at most so many for validation, since these stay in memory.
+
+    The others go ``back`` to training; where groups or time keep the parts asunder they are left out.
 
     >>> [part.tolist() for part in within(np.array([0, 2]), np.array([1, 3, 4, 5]), 2)]
     [[0, 2, 3, 5], [1, 4]]
     """
     kept = spaced(held, most)
-    return np.sort(np.concatenate([train, np.setdiff1d(held, kept)])), kept
+    return (np.sort(np.concatenate([train, np.setdiff1d(held, kept)])) if back else train), kept
 
 
 def spaced(rows: np.ndarray, most: int) -> np.ndarray:
