@@ -1,5 +1,6 @@
 """What the benchmark scripts share: interleaved rounds, their medians, Markdown, the machine in words."""
 
+import ast
 import importlib.util
 import os
 import platform
@@ -14,6 +15,15 @@ ROOT = Path(__file__).parents[1]
 def data_folder() -> Path:
     """Where the measuring data lie: ``GANGLION_DATA``, by default ``../shared/data`` beside the repository."""
     return Path(os.environ.get("GANGLION_DATA", ROOT.parent / "shared" / "data"))
+
+
+def setting(text: str) -> tuple[str, object]:
+    """``name=value`` with a Python value, or a plain text."""
+    name, _, value = text.partition("=")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
 
 
 def installed(*names: str) -> bool:

@@ -1,16 +1,16 @@
 """ImageCaptioner on the world of shapes: captions exactly right on unseen combinations, and BLEU.
 
-python -m benchmarks.captions [--n 12000] [--seeds 3] [--attention soft hard] [--quick] [--figure attention.png]
+python benchmarks/captions.py [--n 12000] [--seeds 3] [--attention soft hard] [--quick] [--figure attention.png]
                               [--set max_epochs=20 ...]
 """
 
 import argparse
-import ast
 import time
 from pathlib import Path
 
 import numpy as np
-from benchmarks._caption_world import PICTURES, RECIPE, held_out, world
+from _caption_world import PICTURES, RECIPE, held_out, world
+from _shared import setting
 
 from ganglion.estimators.captioner import ImageCaptioner, judged
 from ganglion.plot.attention import plot_attention
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--figure", type=Path, help="where the attention on an unseen picture is drawn")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
     arguments = parser.parse_args()
-    settings = {k: _value(v) for k, v in (word.split("=", 1) for word in arguments.set)}
+    settings = dict(map(setting, arguments.set))
     settings = RECIPE | ({"max_epochs": QUICK["max_epochs"]} if arguments.quick else {}) | settings
     n = QUICK["n"] if arguments.quick else arguments.n
     print(f"{'attention':10} seed  unseen    BLEU    seen   beam 1  fit, s")
@@ -64,13 +64,6 @@ def draw(model: ImageCaptioner, X: np.ndarray, captions: list[list[str]], path: 
     rows = np.array(related + counted)
     ax = plot_attention(X[rows], model.predict(X[rows]), model.attend(X[rows]))
     ax.figure.savefig(path, dpi=110)
-
-
-def _value(text: str) -> object:
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
 
 
 if __name__ == "__main__":

@@ -7,14 +7,13 @@ decoded once, outside of the measured time.
 """
 
 import argparse
-import ast
 import tarfile
 import tempfile
 import time
 from pathlib import Path
 from statistics import mean
 
-from _shared import data_folder
+from _shared import data_folder, setting
 
 from ganglion.data.boxes import read_voc
 from ganglion.data.images import read_images
@@ -55,7 +54,7 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
     parser.add_argument("--figures", type=Path, metavar="FOLDER")
     arguments = parser.parse_args()
-    settings = {k: value(v) for k, v in (word.split("=", 1) for word in arguments.set)}
+    settings = dict(map(setting, arguments.set))
     settings = (QUICK if arguments.quick else {}) | settings
     pictures, objects = blood_cells()
     train, test = plain_split(len(pictures), 0.2, seed=0)
@@ -85,14 +84,6 @@ def row(name, numbers) -> str:
     """A row of the table; the last two numbers are seconds."""
     *scores, seconds, loop = numbers
     return f"| {name} | " + " | ".join(f"{s:.3f}" for s in scores) + f" | {seconds:.0f} | {loop:.0f} |"
-
-
-def value(text: str):
-    """A setting as Python, or the text itself."""
-    try:
-        return ast.literal_eval(text)
-    except (SyntaxError, ValueError):
-        return text
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ histories.
 """
 
 import argparse
-import ast
 import json
 import time
 from pathlib import Path
@@ -20,19 +19,10 @@ from typing import Any
 import numpy as np
 import torch
 from _pictures import four_files
-from _shared import machine, table
+from _shared import machine, setting, table
 
 MODELS = {"mlp": "MLPClassifier", "cnn": "CNNClassifier", "resnet": "ResNetClassifier"}
 QUICK_PICTURES = 2000
-
-
-def setting(text: str) -> tuple[str, Any]:
-    """``name=value`` with a Python value, or a plain text."""
-    name, _, value = text.partition("=")
-    try:
-        return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return name, value
 
 
 def one_fit(model: str, parts: tuple[np.ndarray, ...], settings: dict[str, Any]) -> dict[str, Any]:

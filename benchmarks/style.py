@@ -1,19 +1,19 @@
 """StyleTransfer on scikit-learn's two photographs, with a CNNClassifier trained here on small colour pictures.
 
-    python -m benchmarks.style [--pictures 20000] [--epochs 8] [--side 320] [--quick] [--folder out]
+    python benchmarks/style.py [--pictures 20000] [--epochs 8] [--side 320] [--quick] [--folder out]
                                [--set max_epochs=40 ...]
 
 The data are ``cifar10_jpeg_subset`` (environment variable GANGLION_DATA).
 """
 
 import argparse
-import ast
 import io
 import os
 import time
 from pathlib import Path
 
 import numpy as np
+from _shared import setting
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
@@ -44,7 +44,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.pictures, arguments.epochs, arguments.side = 4_000, 3, 160
-    settings = {k: _value(v) for k, v in (word.split("=", 1) for word in arguments.set)}
+    settings = dict(map(setting, arguments.set))
     start = time.perf_counter()
     network = CNNClassifier(widths=(32, 64, 128), pool="average", max_epochs=arguments.epochs)
     network.fit(*small_pictures(arguments.pictures))
@@ -75,13 +75,6 @@ def course(model: StyleTransfer) -> object:
     ax.set_yscale("log")
     ax.legend(frameon=False, labelcolor=MUTED, fontsize=SIZE)
     return ax
-
-
-def _value(text: str) -> object:
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ def test_it_can_tell_about_itself(quick, X, y, problem):
     assert "\n" not in repr(cls_default := type(model)()) or len(repr(cls_default)) < 2000
     assert TrainingRecord.from_dict(model.record_.to_dict()).to_dict() == model.record_.to_dict()
     assert model.n_features_in_ == problem.n_features
+    assert list(getattr(model, "feature_names_in_", ())) == list(getattr(X, "columns", ()))
     assert isinstance(model.diagnosis_, list)
 
 

@@ -1,5 +1,7 @@
 """Transfer learning: what is held stays to the bit, parts learn in turn, few examples are enough."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,6 @@ from ganglion.estimators.resnet import ResNetClassifier
 from ganglion.models.backbone import Adapted, parts_of
 from ganglion.models.resnet import ResNet
 from ganglion.nn.pictures import Standardise
-from ganglion.train import checkpoint
 
 PLAIN = {"augment": "crop(1)", "validation_fraction": 0.0, "batch_size": 16, "watch": "off"}
 
@@ -168,29 +169,13 @@ def test_one_step_of_descent_moves_each_part_by_its_rate():
 # --- one run in two pieces, files ---------------------------------------------------------------------------
 
 
-class Killed(Exception):
-    """The process dies here."""
-
-
-def test_killed_and_resumed_is_the_same(tmp_path, monkeypatch):
+def test_killed_and_resumed_is_the_same(after_a_kill):
     X, y = spots()
     settings = PLAIN | {"freeze": "none", "unfreeze": "gradual", "layer_lr_decay": 0.7, "max_epochs": 4}
     whole = BackboneClassifier(backbone=Blocks(), **settings).fit(X, y)
-    save, saved = checkpoint.Checkpoint.save, []
-
-    def deadly(self, *args):
-        save(self, *args)
-        saved.append(1)
-        if len(saved) == 7:  # in the second epoch
-            raise Killed
-
-    place = {"checkpoint": str(tmp_path), "resume": True, "backbone": Blocks()}
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(checkpoint, "SAVE_EVERY", 1e-9)
-        patch.setattr(checkpoint.Checkpoint, "save", deadly)
-        BackboneClassifier(**settings, **place).fit(X, y)
-    back = BackboneClassifier(**settings, **place).fit(X, y)
-    assert "resumed" in back.record_.plan
+    back = after_a_kill(
+        partial(BackboneClassifier, backbone=Blocks(), **settings), X, y, saves=7
+    )  # in the second epoch
     assert np.array_equal(back.predict_proba(X), whole.predict_proba(X))
 
 

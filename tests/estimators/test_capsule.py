@@ -1,12 +1,13 @@
 """The capsule classifier: its answers, what it draws, what is refused, resuming, weights."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
 from ganglion import CapsuleClassifier, load
 from ganglion.base.errors import DataError, ParameterError
-from ganglion.train import checkpoint
 
 SMALL = {"widths": (8,), "convolutions": 1, "types": 2, "primary_size": 4, "class_size": 6, "decoder": (24,),
          "augment": None, "watch": "off", "batch_size": 16}  # fmt: skip
@@ -19,10 +20,6 @@ def spots(n=160, seed=0):
     X = rng.integers(0, 60, (n, 8, 8), dtype=np.uint8)
     X[:, 2:6, 2:6] += (150 * y[:, None, None]).astype(np.uint8)
     return X, np.array(["dark", "spot"])[y]
-
-
-class Killed(Exception):
-    """The process dies here."""
 
 
 @pytest.fixture(scope="module")
@@ -104,23 +101,11 @@ def test_too_small_pictures_and_smoothing_are_refused():
         CapsuleClassifier(label_smoothing=0.1).fit(X, y)
 
 
-def test_killed_and_resumed_it_ends_in_the_same_bits(tmp_path, monkeypatch):
+def test_killed_and_resumed_it_ends_in_the_same_bits(after_a_kill):
     X, y = spots(80)
     settings = SMALL | {"augment": "crop(1)", "max_epochs": 3}
     whole = CapsuleClassifier(**settings).fit(X, y)
-    save = checkpoint.Checkpoint.save
-
-    def deadly(self, *args):
-        save(self, *args)
-        raise Killed
-
-    place = {"checkpoint": str(tmp_path), "resume": True}
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(checkpoint, "SAVE_EVERY", 1e-9)
-        patch.setattr(checkpoint.Checkpoint, "save", deadly)
-        CapsuleClassifier(**settings, **place).fit(X, y)
-    back = CapsuleClassifier(**settings, **place).fit(X, y)
-    assert "resumed" in back.record_.plan
+    back = after_a_kill(partial(CapsuleClassifier, **settings), X, y)
     assert all(map(torch.equal, whole.module_.state_dict().values(), back.module_.state_dict().values()))
 
 

@@ -1,5 +1,7 @@
 """Convolutional classifiers: LeNet, pictures in every form, the same bits from memory, files and resumed runs."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,6 @@ from ganglion.base.errors import DataError, ModelFileError, ParameterError
 from ganglion.estimators import picture_classes
 from ganglion.estimators.cnn import CNNClassifier
 from ganglion.estimators.persist import load
-from ganglion.train.checkpoint import Checkpoint
 
 QUICK = {"widths": (8,), "max_epochs": 4, "augment": "crop(1)", "batch_size": 32}
 
@@ -86,27 +87,12 @@ def test_broken_files_are_skipped_with_their_labels(tmp_path):
 
 
 @pytest.mark.parametrize("augment", [None, "flip+crop(1)+erase(0.5)"])
-def test_a_run_cut_short_and_resumed_has_the_same_bits(augment, tmp_path, monkeypatch):
+def test_a_run_cut_short_and_resumed_has_the_same_bits(augment, after_a_kill):
     X, y = toy(seed=3)
     settings = QUICK | {"augment": augment, "dropout": 0.3, "max_epochs": 6}
     whole = CNNClassifier(**settings).fit(X, y)
 
-    seen = []
-
-    def killed(self, held):
-        if len(seen) == 3:
-            raise RuntimeError("killed")
-        seen.append(validation(self, held))
-        return seen[-1]
-
-    validation = CNNClassifier._validation
-    with monkeypatch.context() as patch:
-        patch.setattr(CNNClassifier, "_validation", killed)
-        patch.setattr(Checkpoint, "due", lambda self: True)
-        with pytest.raises(RuntimeError, match="killed"):
-            CNNClassifier(**settings, checkpoint=tmp_path).fit(X, y)
-    back = CNNClassifier(**settings, checkpoint=tmp_path, resume=True).fit(X, y)
-    assert back.record_.plan["resumed"]
+    back = after_a_kill(partial(CNNClassifier, **settings), X, y, saves=20)
     assert same(back, whole)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,7 +11,6 @@ import torch
 from ganglion.base.errors import ModelFileError, ParameterError
 from ganglion.estimators.persist import load
 from ganglion.estimators.resnet import ResNetClassifier
-from ganglion.train import checkpoint
 
 SMALL = {"depth": 8, "width": 4, "max_epochs": 3, "batch_size": 16}
 
@@ -23,27 +23,11 @@ def spots(n=60, side=8, channels=1):
     return X, y
 
 
-class Killed(Exception):
-    """The process dies here."""
-
-
-def test_killed_and_resumed_is_the_same(tmp_path, monkeypatch):
+def test_killed_and_resumed_is_the_same(after_a_kill):
     X, y = spots()
     settings = SMALL | {"augment": "flip+crop(1)", "drop_path": 0.2, "average": "ema(0.9)"}
     whole = ResNetClassifier(**settings).fit(X, y)
-    save = checkpoint.Checkpoint.save
-
-    def deadly(self, *args):
-        save(self, *args)
-        raise Killed
-
-    place = {"checkpoint": str(tmp_path), "resume": True}
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(checkpoint, "SAVE_EVERY", 1e-9)
-        patch.setattr(checkpoint.Checkpoint, "save", deadly)
-        ResNetClassifier(**settings, **place).fit(X, y)
-    back = ResNetClassifier(**settings, **place).fit(X, y)
-    assert "resumed" in back.record_.plan
+    back = after_a_kill(partial(ResNetClassifier, **settings), X, y)
     assert np.array_equal(back.predict_proba(X), whole.predict_proba(X))
 
 

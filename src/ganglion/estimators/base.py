@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from ganglion.base.errors import DataError
 from ganglion.base.fields import Fields, check_fields
 from ganglion.diagnose.finding import Finding
 
@@ -16,6 +17,13 @@ class Estimator(Fields, BaseEstimator):
 
     def _check(self) -> None:
         check_fields(self)
+
+    def _need(self, y: Any, what: str = "y") -> None:
+        """Refuse a target that was not given; raises ``DataError``."""
+        if y is None:
+            raise DataError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None; give {what}."
+            )
 
     @property
     def history_(self) -> list[dict[str, Any]]:

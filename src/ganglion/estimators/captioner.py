@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ganglion.base.errors import DataError, ParameterError
+from ganglion.base.errors import ParameterError
 from ganglion.base.fields import AtLeast, Between, Known, Search
 from ganglion.base.seeds import seed_from, seeded
 from ganglion.data.augment import Augment, augment_named
@@ -115,10 +115,7 @@ class ImageCaptioner(PictureNetwork):
         each picture a text, or a list of several. Raises ``DataError`` or ``ParameterError``.
         """
         self._check()
-        if y is None:
-            raise DataError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None; give captions."
-            )
+        self._need(y, "captions")
         again = self.warm_start and hasattr(self, "module_")
         images = self._read_pictures(X, reset=not again)
         n = len(images) + len(images.refused)

@@ -129,10 +129,7 @@ class ObjectDetector(PictureNetwork):
         neither right nor wrong to find. Raises ``DataError`` or ``ParameterError``.
         """
         self._check()
-        if y is None:
-            raise DataError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None; give y."
-            )
+        self._need(y)
         again = self.warm_start and hasattr(self, "module_")
         images = self._read_pictures(X, reset=not again)
         given = read_objects(y)

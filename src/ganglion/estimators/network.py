@@ -91,10 +91,7 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, SupervisedLearner):
     def _read(
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool, classes: Any, keep_target: bool
     ) -> tuple[Any, np.ndarray, np.ndarray]:
-        if y is None:
-            raise DataError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None; give y."
-            )
+        self._need(y)
         rows = read_rows(self, X, reset=reset)
         n = rows.shape[0]
         weight = read_weight(sample_weight, rows, n)

@@ -54,8 +54,7 @@ class Perceptron(TableMixin, ClassifierMixin, TableFields, Estimator):
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "Perceptron":
         """Learn from rows X (n, columns) and labels y (n,); weights (n,) scale the corrections."""
         self._check()
-        if y is None:
-            raise DataError("Perceptron requires y to be passed, but the target y is None; give y.")
+        self._need(y)
         rows = read_rows(self, X, reset=True)
         weight = read_weight(sample_weight, rows, rows.shape[0])
         y = read_labels(y)

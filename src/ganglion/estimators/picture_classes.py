@@ -52,10 +52,7 @@ class PictureClassifier(ClassTarget, PictureNetwork, SupervisedLearner):
         ``DataError`` or ``ParameterError``.
         """
         self._check()
-        if y is None:
-            raise DataError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None; give y."
-            )
+        self._need(y)
         again = self.warm_start and hasattr(self, "module_")
         images = self._read_pictures(X, reset=not again)
         labels = np.asarray(y)

@@ -112,10 +112,7 @@ class UNetSegmenter(MaskTarget, PictureNetwork):
         ``ignore`` say "not judged". Raises ``DataError`` or ``ParameterError``.
         """
         self._check()
-        if y is None:
-            raise DataError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None; give masks."
-            )
+        self._need(y, "masks")
         again = self.warm_start and hasattr(self, "module_")
         images = self._read_pictures(X, reset=not again)
         masks = self._read_target(y, images, keep=again)

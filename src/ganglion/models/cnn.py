@@ -103,11 +103,7 @@ class CNN(nn.Module):
 
     def _initialise(self, activation: str, output_bias: Tensor | None) -> None:
         initialise(self, activation_named(activation).init)
-        last = self.head.linears[-1]
-        with torch.no_grad():
-            nn.init.zeros_(last.weight)  # type: ignore[arg-type]
-            if output_bias is not None:
-                last.bias.copy_(output_bias)  # type: ignore[operator, union-attr]
+        self.head.start_from(output_bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, c, h, w), whole numbers to 255 or floats to 1 -> (n, n_outputs)."""
@@ -141,6 +137,14 @@ class Head(nn.Module):
         self.linears.append(nn.Linear(sizes[-1][1] if sizes else first, n_outputs))
         self.activations = nn.ModuleList(f.module() for _ in hidden)
         self.drop = Dropout(dropout)
+
+    @torch.no_grad()
+    def start_from(self, output_bias: Tensor | None) -> None:
+        """Let the last layer answer with a bias (k,) alone, or with nothing, whatever it sees."""
+        last = self.linears[-1]
+        nn.init.zeros_(last.weight)  # type: ignore[arg-type]
+        if output_bias is not None:
+            last.bias.copy_(output_bias)  # type: ignore[operator, union-attr]
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, c, h, w) -> (n, k)."""

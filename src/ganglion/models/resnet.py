@@ -215,11 +215,7 @@ class ResNet(nn.Module):
         for module in self.modules():
             if isinstance(module, ResidualBlock):
                 module.silence()
-        last = self.head.linears[-1]
-        with torch.no_grad():
-            nn.init.zeros_(last.weight)  # type: ignore[arg-type]
-            if output_bias is not None:
-                last.bias.copy_(output_bias)  # type: ignore[operator, union-attr]
+        self.head.start_from(output_bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, c, h, w), whole numbers to 255 or floats to 1 -> (n, n_outputs)."""
