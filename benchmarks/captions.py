@@ -12,7 +12,7 @@ import numpy as np
 from _caption_world import PICTURES, RECIPE, held_out, world
 from _shared import setting
 
-from ganglion.estimators.captioner import ImageCaptioner, judged
+from ganglion.estimators.pictures.captioner import ImageCaptioner, judged
 from ganglion.plot.attention import plot_attention
 
 QUICK = {"n": 4_000, "max_epochs": 12}

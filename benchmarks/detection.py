@@ -19,7 +19,7 @@ from ganglion.data.boxes import read_voc
 from ganglion.data.images import read_images
 from ganglion.data.objects import read_objects
 from ganglion.data.split import plain_split
-from ganglion.estimators.detector import ObjectDetector
+from ganglion.estimators.pictures.detector import ObjectDetector
 from ganglion.metrics.detection import average_precisions, mean_average_precision, precision_recall
 from ganglion.plot.boxes import plot_boxes, plot_precision_recall
 

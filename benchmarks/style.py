@@ -17,8 +17,8 @@ from _shared import setting
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from ganglion.estimators.cnn import CNNClassifier
-from ganglion.estimators.style import StyleTransfer
+from ganglion.estimators.pictures.cnn import CNNClassifier
+from ganglion.estimators.pictures.style import StyleTransfer
 from ganglion.plot.style import BLUE, MUTED, ORANGE, SIZE, new_axes, quiet
 
 DATA = Path(os.environ.get("GANGLION_DATA", Path(__file__).parents[2] / "shared" / "data"))

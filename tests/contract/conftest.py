@@ -11,10 +11,10 @@ import torch
 from sklearn.base import is_classifier, is_regressor
 
 from ganglion.base.registry import lookup, names, register_module
-from ganglion.estimators.captioner import ImageCaptioner
-from ganglion.estimators.detector import ObjectDetector
-from ganglion.estimators.pictures import PictureNetwork
-from ganglion.estimators.unet import UNetSegmenter
+from ganglion.estimators.pictures.captioner import ImageCaptioner
+from ganglion.estimators.pictures.detector import ObjectDetector
+from ganglion.estimators.pictures.network import PictureNetwork
+from ganglion.estimators.pictures.unet import UNetSegmenter
 from ganglion.metrics.detection import Detections
 
 QUICK = {"max_epochs": 12, "hidden_layer_sizes": (24,), "batch_size": 32, "dropout": 0.1, "widths":

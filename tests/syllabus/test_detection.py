@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganglion.estimators.detector import ObjectDetector
+from ganglion.estimators.pictures.detector import ObjectDetector
 from ganglion.metrics.detection import mean_average_precision
 
 

@@ -182,7 +182,9 @@ def test_mini_batch_gradient_descent(rng):
         for epoch in range(3):
             for rows in order(0, epoch, 32).split(size):
                 loss = (nn.functional.linear(x[rows], w) - goal[rows]).square().mean(1).sum() / size
-                w.data.add_(torch.autograd.grad(loss, w)[0], alpha=-0.01)  # one rounding where the machine has it
+                w.data.add_(
+                    torch.autograd.grad(loss, w)[0], alpha=-0.01
+                )  # one rounding where the machine has it
         assert np.array_equal(descend(X, y, lr=0.01, batch_size=size, epochs=3)[0], w.detach().numpy()[0])
 
     X, y = linear_problem(rng, n=20_000, d=8, noise=1.0)

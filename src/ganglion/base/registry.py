@@ -15,16 +15,16 @@ Thing = TypeVar("Thing", bound=Callable[..., Any])
 # kind -> name -> "module:attribute". A test proves that each stands where it says.
 BUILT_IN: dict[str, dict[str, str]] = {
     "estimator": {
-        "BackboneClassifier": "ganglion.estimators.backbone:BackboneClassifier",
-        "CNNClassifier": "ganglion.estimators.cnn:CNNClassifier",
-        "CapsuleClassifier": "ganglion.estimators.capsule:CapsuleClassifier",
-        "ImageCaptioner": "ganglion.estimators.captioner:ImageCaptioner",
+        "BackboneClassifier": "ganglion.estimators.pictures.backbone:BackboneClassifier",
+        "CNNClassifier": "ganglion.estimators.pictures.cnn:CNNClassifier",
+        "CapsuleClassifier": "ganglion.estimators.pictures.capsule:CapsuleClassifier",
+        "ImageCaptioner": "ganglion.estimators.pictures.captioner:ImageCaptioner",
         "MLPClassifier": "ganglion.estimators.mlp:MLPClassifier",
         "MLPRegressor": "ganglion.estimators.mlp:MLPRegressor",
-        "ObjectDetector": "ganglion.estimators.detector:ObjectDetector",
+        "ObjectDetector": "ganglion.estimators.pictures.detector:ObjectDetector",
         "Perceptron": "ganglion.estimators.perceptron:Perceptron",
-        "ResNetClassifier": "ganglion.estimators.resnet:ResNetClassifier",
-        "UNetSegmenter": "ganglion.estimators.unet:UNetSegmenter",
+        "ResNetClassifier": "ganglion.estimators.pictures.resnet:ResNetClassifier",
+        "UNetSegmenter": "ganglion.estimators.pictures.unet:UNetSegmenter",
     },
     "module": {},
     "objective": {},

@@ -196,8 +196,8 @@ class PictureJob(Job):
 
 def networks() -> dict[str, type]:
     """The classifiers of pictures by their short names, the first choice first."""
-    from ganglion.estimators.cnn import CNNClassifier
-    from ganglion.estimators.resnet import ResNetClassifier
+    from ganglion.estimators.pictures.cnn import CNNClassifier
+    from ganglion.estimators.pictures.resnet import ResNetClassifier
 
     return {"cnn": CNNClassifier, "resnet": ResNetClassifier}
 

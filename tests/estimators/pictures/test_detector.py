@@ -12,8 +12,8 @@ from ganglion.base.errors import DataError, ParameterError
 from ganglion.data.boxes import read_voc
 from ganglion.data.objects import read_objects
 from ganglion.data.split import plain_split
-from ganglion.estimators.detector import ObjectDetector
 from ganglion.estimators.persist import load
+from ganglion.estimators.pictures.detector import ObjectDetector
 from ganglion.metrics.detection import box_iou
 from ganglion.train.checkpoint import Checkpoint
 

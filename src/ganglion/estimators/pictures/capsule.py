@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ganglion.base.errors import DataError, ParameterError
 from ganglion.base.fields import AtLeast, Known
 from ganglion.estimators.base import plain
-from ganglion.estimators.picture_classes import PictureClassifier
+from ganglion.estimators.pictures.classes import PictureClassifier
 from ganglion.models.capsule import CapsuleNet
 from ganglion.nn.activations import ACTIVATIONS, activation_named
 from ganglion.nn.norms import OF_MAPS, norm_of_maps

@@ -11,8 +11,8 @@ from ganglion.base.errors import ModelFileError, ParameterError
 from ganglion.base.fields import Above, AtLeast, Between, Search
 from ganglion.base.named import name_in
 from ganglion.base.registry import lookup
-from ganglion.estimators.picture_classes import PictureClassifier
-from ganglion.estimators.pictures import STATISTICS
+from ganglion.estimators.pictures.classes import PictureClassifier
+from ganglion.estimators.pictures.network import STATISTICS
 from ganglion.estimators.training import SetUp
 from ganglion.models.backbone import Adapted, parts_of
 from ganglion.models.cnn import Head

@@ -10,7 +10,7 @@ import torch
 
 from ganglion.base.errors import ModelFileError, ParameterError
 from ganglion.estimators.persist import load
-from ganglion.estimators.resnet import ResNetClassifier
+from ganglion.estimators.pictures.resnet import ResNetClassifier
 
 SMALL = {"depth": 8, "width": 4, "max_epochs": 3, "batch_size": 16}
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from ganglion.base.fields import AtLeast, Between, Known, Search
 from ganglion.estimators.base import plain
-from ganglion.estimators.picture_classes import PictureClassifier
+from ganglion.estimators.pictures.classes import PictureClassifier
 from ganglion.models.resnet import ResNet
 from ganglion.nn.activations import ACTIVATIONS, activation_named
 from ganglion.nn.norms import NORMS, norm_named

@@ -17,7 +17,7 @@ from ganglion.data.captions import SPECIAL, coded, read_captions, texts_of, voca
 from ganglion.data.images import Images
 from ganglion.data.split import plain_split
 from ganglion.estimators.base import plain
-from ganglion.estimators.pictures import PictureNetwork
+from ganglion.estimators.pictures.network import PictureNetwork
 from ganglion.estimators.table import read_weight
 from ganglion.estimators.training import weighted_mean
 from ganglion.metrics.bleu import bleu

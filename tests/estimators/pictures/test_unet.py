@@ -6,7 +6,7 @@ import torch
 
 from ganglion import UNetSegmenter, load
 from ganglion.base.errors import DataError, ParameterError
-from ganglion.estimators import unet
+from ganglion.estimators.pictures import unet
 from ganglion.train import checkpoint
 
 QUICK = {"widths": (4, 8), "max_epochs": 8, "augment": None, "lr": 1e-2}

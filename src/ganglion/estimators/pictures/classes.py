@@ -17,7 +17,7 @@ from ganglion.data.pictures import unit
 from ganglion.data.split import stratified_split
 from ganglion.data.streamed import RESIDENT_BELOW
 from ganglion.estimators.classes import ClassTarget
-from ganglion.estimators.pictures import PictureNetwork
+from ganglion.estimators.pictures.network import PictureNetwork
 from ganglion.estimators.supervised import SupervisedLearner
 from ganglion.estimators.table import read_weight
 from ganglion.estimators.training import Part, SetUp, answers

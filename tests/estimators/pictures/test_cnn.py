@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 from ganglion.base.errors import DataError, ModelFileError, ParameterError
-from ganglion.estimators import picture_classes
-from ganglion.estimators.cnn import CNNClassifier
 from ganglion.estimators.persist import load
+from ganglion.estimators.pictures import classes
+from ganglion.estimators.pictures.cnn import CNNClassifier
 
 QUICK = {"widths": (8,), "max_epochs": 4, "augment": "crop(1)", "batch_size": 32}
 
@@ -100,13 +100,13 @@ def test_pictures_decoded_ahead_train_as_those_in_memory(tmp_path, monkeypatch):
     X, y = toy(200)
     settings = QUICK | {"validation_fraction": 0.0, "augment": "flip+crop(1)"}
     whole = CNNClassifier(**settings).fit(X, y)
-    monkeypatch.setattr(picture_classes, "RESIDENT_BELOW", 199 * 64)
-    monkeypatch.setattr(picture_classes, "spaced", lambda rows, most: rows)  # the same statistics for both
+    monkeypatch.setattr(classes, "RESIDENT_BELOW", 199 * 64)
+    monkeypatch.setattr(classes, "spaced", lambda rows, most: rows)  # the same statistics for both
     assert same(CNNClassifier(**settings).fit(X, y), whole)
 
 
 def test_of_many_pictures_only_some_are_kept_for_validation(monkeypatch):
-    monkeypatch.setattr(picture_classes, "RESIDENT_BELOW", 160 * 64)
+    monkeypatch.setattr(classes, "RESIDENT_BELOW", 160 * 64)
     X, y = toy(400)
     model = CNNClassifier(**QUICK).fit(X, y)
     assert model.record_.data["n_validation"] <= 40
@@ -172,7 +172,7 @@ def test_wrong_labels_of_pictures_are_seen_by_the_network_itself():
 
 
 def test_validation_rows_that_do_not_fit_never_train_where_groups_keep_them_apart(monkeypatch):
-    monkeypatch.setattr(picture_classes, "RESIDENT_BELOW", 160 * 64)
+    monkeypatch.setattr(classes, "RESIDENT_BELOW", 160 * 64)
     X, y = toy(400)
     model = CNNClassifier(**QUICK)
     model._split_by = lambda fraction, seed: (np.arange(300), np.arange(300, 400))

@@ -19,8 +19,8 @@ from ganglion.data.pictures import PictureBatches, unit
 from ganglion.data.split import plain_split
 from ganglion.diagnose.pixels import COLUMNS, linear_masks
 from ganglion.estimators.base import plain
-from ganglion.estimators.mask_target import MaskTarget, Scenes, counted
-from ganglion.estimators.pictures import PictureNetwork
+from ganglion.estimators.pictures.masks import MaskTarget, Scenes, counted
+from ganglion.estimators.pictures.network import PictureNetwork
 from ganglion.estimators.table import read_weight
 from ganglion.estimators.training import SetUp, rates_of
 from ganglion.metrics.segmentation import mask_confusion, mask_scores

@@ -16,7 +16,7 @@ from ganglion.data.images import Images
 from ganglion.data.objects import Objects, padded, read_objects
 from ganglion.data.split import plain_split
 from ganglion.estimators.base import plain
-from ganglion.estimators.pictures import PictureNetwork
+from ganglion.estimators.pictures.network import PictureNetwork
 from ganglion.estimators.table import read_weight
 from ganglion.estimators.training import answers, weighted_mean
 from ganglion.metrics.detection import Detections, average_precisions, mean_average_precision

@@ -11,8 +11,8 @@ from torch import nn
 import ganglion
 from ganglion.base.errors import GanglionError, ParameterError
 from ganglion.base.registry import register_module
-from ganglion.estimators.backbone import BackboneClassifier, split_rates
-from ganglion.estimators.resnet import ResNetClassifier
+from ganglion.estimators.pictures.backbone import BackboneClassifier, split_rates
+from ganglion.estimators.pictures.resnet import ResNetClassifier
 from ganglion.models.backbone import Adapted, parts_of
 from ganglion.models.resnet import ResNet
 from ganglion.nn.pictures import Standardise

@@ -1,0 +1,1 @@
+"""Networks for pictures: classes, masks, boxes, captions, style."""
