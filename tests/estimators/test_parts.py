@@ -268,3 +268,39 @@ def test_a_network_that_no_memory_holds_is_refused_at_once(sizes):
     X, y = np.random.default_rng(0).normal(size=(60, 4)), np.arange(60) % 2
     with pytest.raises(ParameterError, match=r"GiB while it trains .* take smaller hidden_layer_sizes"):
         MLPClassifier(hidden_layer_sizes=sizes).fit(X, y)
+
+
+# --- the temperature that many validation rows ask for ------------------------------------------------------
+
+
+def winding(n=14_000, seed=0):
+    """Three classes that wind around each other in noise: networks grow too sure of them."""
+    Z = np.random.default_rng(seed).normal(size=(n, 20))
+    return Z.astype(np.float32), (np.sin(3 * Z[:, :3]) + Z[:, 3:6] * Z[:, 6:9]).argmax(1)
+
+
+def test_many_validation_rows_choose_the_epoch_at_the_best_temperature(tmp_path):
+    X, y = winding()
+    settings = {"hidden_layer_sizes": (128,), "dropout": 0.0, "bins": 0, "lr": 1e-2, "max_epochs": 20}
+    model = MLPClassifier(**settings, watch="off").fit(X[:12_000], y[:12_000])
+    refined = [row["val_refined"] for row in model.history_]
+    kept = model.history_[model.best_epoch_ - 1]
+    assert kept["val_refined"] == min(refined)
+    assert model.temperature_ == kept["temperature"] > 1.05  # too sure
+    assert all(row["val_refined"] <= row["val_loss"] + 1e-6 for row in model.history_)
+
+    X, y = X[12_000:], y[12_000:]
+    proba, logits = model.predict_proba(X), torch.as_tensor(model._outputs(X))
+    np.testing.assert_allclose(proba, torch.softmax(logits / model.temperature_, 1), rtol=1e-6)
+    raw = torch.softmax(logits, 1).numpy()
+    rows = np.arange(len(y))
+    assert -np.log(proba[rows, y]).mean() < -np.log(raw[rows, y]).mean()
+    model.save(tmp_path / "m.ganglion")
+    assert np.array_equal(load(tmp_path / "m.ganglion").predict_proba(X), proba)
+
+
+def test_few_validation_rows_leave_the_outputs_as_they_are():
+    X, y = winding(2_000)
+    model = MLPClassifier(hidden_layer_sizes=(8,), max_epochs=2, watch="off").fit(X, y)
+    assert model.temperature_ == 1.0
+    assert "val_refined" not in model.history_[0]

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import brier_score_loss, roc_auc_score
+from scipy.special import softmax
+from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from ganglion.base.errors import DataError
 from ganglion.metrics import (
@@ -18,6 +19,7 @@ from ganglion.metrics import (
     wilson_interval,
     with_interval,
 )
+from ganglion.metrics.calibration import best_temperature
 from ganglion.metrics.resampled import score_of_rows
 
 
@@ -166,6 +168,23 @@ def test_difference_sees_what_two_intervals_hide(rng):
     apart = [with_interval("mae", y, p) for p in (one, two)]
     assert apart[0].high > apart[1].low
     assert difference_interval("mae", y, one, two).high < 0
+
+
+def test_the_best_temperature_is_the_least_of_a_fine_grid(rng):
+    logits, y = 3 * rng.normal(size=(400, 5)), rng.integers(0, 5, 400)
+    logits[np.arange(400), y] += 2.0
+    weight = rng.integers(1, 4, 400)
+    found = best_temperature(logits, y, weight)
+    grid = np.geomspace(0.05, 20, 20_001)
+    losses = [log_loss(y, softmax(logits / T, axis=1), sample_weight=weight) for T in grid[::50]]
+    near = grid[max(0, 50 * int(np.argmin(losses)) - 50) :][:101]
+    least = min(near, key=lambda T: log_loss(y, softmax(logits / T, axis=1), sample_weight=weight))
+    assert found.value == pytest.approx(least, rel=1e-3)
+    assert found.loss == pytest.approx(
+        log_loss(y, softmax(logits / least, axis=1), sample_weight=weight), rel=1e-6
+    )
+    repeated = best_temperature(np.repeat(logits, weight, axis=0), np.repeat(y, weight))
+    assert repeated == pytest.approx(found, rel=1e-6)
 
 
 def test_calibration_curve_groups_and_ties():

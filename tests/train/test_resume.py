@@ -17,7 +17,7 @@ from ganglion.objectives.supervised import Supervised, SupervisedByHand
 from ganglion.optim.average import ema, swa
 from ganglion.optim.flat import Flat, FlatAdamW
 from ganglion.optim.optimizers import OPTIMIZERS, make_optimizer
-from ganglion.optim.schedules import Plateau, cosine
+from ganglion.optim.schedules import cool_down, cosine, plateau
 from ganglion.train import checkpoint
 from ganglion.train.checkpoint import Checkpoint
 from ganglion.train.clip import Clip
@@ -124,7 +124,8 @@ CASES = {
     "accumulated": (by_hand, {"accumulate": 3}),
     "batch norm": (with_batch_norm, {}),
     "two phases": (two_phases, {}),
-    "plateau": (by_hand, {"schedule": Plateau(factor=0.3, wait=1), "lossy": True}),
+    "plateau": (by_hand, {"schedule": plateau(factor=0.3, wait=1), "lossy": True}),
+    "cool down": (by_hand, {"schedule": cool_down(wait=1, fall=3), "lossy": True}),
     "early stop": (by_hand, {"keep": 2, "lossy": True, "epochs": 30}),
     "bf16": (lambda: by_autograd("adamw"), {"precision": "bf16"}),
     "steps": (by_hand, {"epochs": None, "max_steps": 31}),
@@ -209,7 +210,7 @@ def test_a_finished_run_has_nothing_more_to_do(case, tmp_path, StopAt):
 
 def test_plateau_belongs_to_one_history():
     """Two runs that share the schedule of a name do not see each other's cuts."""
-    schedule = Plateau(factor=0.5, wait=1)
+    schedule = plateau(factor=0.5, wait=1)
     stuck, falling = [{"loss": 1.0}] * 3, [{"loss": 1.0 / (i + 1)} for i in range(3)]
     assert schedule(0.5, stuck) == 0.25
     assert schedule(0.5, falling) == 1.0

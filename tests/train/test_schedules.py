@@ -12,8 +12,8 @@ from ganglion.objectives.losses import loss_named
 from ganglion.objectives.supervised import Supervised
 from ganglion.optim.schedules import (
     SCHEDULES,
-    Plateau,
     cosine,
+    plateau,
     schedule_named,
 )
 from ganglion.train.hooks import Hook
@@ -82,11 +82,47 @@ def test_plateau_is_that_of_torch():
     losses = [1.0, 0.9, 0.9, 0.9, 0.95, 0.5, 0.5, 0.6, 0.55, 0.51, 0.2, 0.2, 0.2, 0.2]
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=1)
-    ours, rows = Plateau(factor=0.5, wait=2), []
+    ours, rows = plateau(factor=0.5, wait=2), []
     for loss in losses:
         theirs.step(loss)
         rows = [*rows, {"loss": 9.0, "val_loss": loss}]  # the validation loss counts where there is one
         assert ours(0.5, rows) == pytest.approx(optimizer.param_groups[0]["lr"])
+
+
+def test_cool_down_begins_where_the_loss_stands_still_and_no_later_than_planned():
+    rows = [{"loss": 9.0 - i, "val_loss": v} for i, v in enumerate((3.0, 2.0, 2.1, 2.0, 1.9, 1.9, 2.0))]
+    factor = schedule_named("cool_down(wait=2, fall=4, flat=0.5)")
+    assert [factor(0.1, rows[:n]) for n in range(4)] == [
+        1,
+        1,
+        1,
+        1,
+    ]  # 2.1 and 2.0 are the two: the fall begins
+    falling = [0.5 * (1 + math.cos(math.pi * (i + 0.5) / 4)) for i in range(4)]
+    assert [factor(0.1, rows[:n]) for n in range(4, 8)] == pytest.approx(
+        falling
+    )  # a better epoch stops it not
+    assert factor(0.1, [*rows, rows[0]]) == 0
+    assert factor(0.75, rows[:3]) == pytest.approx(0.5)  # as planned, where nothing stood still
+    refined = [row | {"val_refined": 1.0 / i} for i, row in enumerate(rows, 1)]
+    assert factor(0.1, refined) == 1  # what chooses the epoch counts
+
+
+def test_a_cooled_run_ends():
+    torch.manual_seed(0)
+    net, held = nn.Linear(1, 1), iter([1.0, 0.5, *[0.6] * 40])
+    objective = Supervised(net, loss_named("squared_error"))
+    batches = ResidentBatches({"x": torch.randn(16, 1), "y": torch.randn(16, 1)}, 4)
+    run = fit(
+        objective,
+        batches,
+        optimizers={"train": torch.optim.SGD(net.parameters(), lr=0.1)},
+        epochs=40,
+        schedule=schedule_named("cool_down(wait=2, fall=3)"),
+        validate=lambda: {"val_loss": next(held)},
+    )
+    assert run.stopped == "early"
+    assert [round(row["lr"], 4) for row in run.history] == [0.1] * 4 + [0.0933, 0.05, 0.0067]
 
 
 def test_an_unknown_name_gets_the_nearest():

@@ -7,6 +7,17 @@ from typing import Any
 from ganglion.base.errors import GanglionError
 
 
+def watched(row: dict[str, Any]) -> float:
+    """What chooses the epoch in a row of the history, lower is better.
+
+    The validation loss at the best temperature where it was taken, the validation loss, or else the loss.
+
+    >>> watched({"loss": 0.3, "val_loss": 0.5})
+    0.5
+    """
+    return next(row[name] for name in ("val_refined", "val_loss", "loss") if name in row)
+
+
 @dataclass
 class TrainingRecord:
     """What happened in one training run, as plain numbers that go through JSON unchanged.
@@ -17,7 +28,8 @@ class TrainingRecord:
     * ``history``: a row per epoch: ``epoch`` (from 1), ``step`` (so far), ``seconds`` (so far), ``lr``,
       ``loss`` (mean over the epoch's examples), ``grad_norm`` (mean over steps, before clipping),
       ``grad_norm_max``, ``clipped`` (share of steps), and with a validation part ``val_loss`` and
-      ``val_score`` (accuracy or R^2; higher is better). Several phases add ``loss_<phase>``.
+      ``val_score`` (accuracy or R^2; higher is better). Several phases add ``loss_<phase>``. Classifiers
+      with many validation rows add ``val_refined``, the validation loss at the best ``temperature``.
     * ``layers``: a row per watched moment and layer: ``step``, ``epoch``, ``layer`` (its name in the module),
       ``kind`` (class name), ``index`` (0 = nearest to the input), over all its matrices ``weight_norm``,
       ``grad_norm``, ``update_ratio`` (|update| / |weight|); ``input_mean``, ``input_std`` of what enters the

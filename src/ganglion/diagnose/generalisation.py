@@ -126,8 +126,11 @@ def _fell(view: View) -> bool:
 
 
 def _regret(view: View) -> float:
-    """The kept weights' validation loss over the best epoch's; 1 where it is not known."""
-    held = numbers(view.history, "val_loss")
+    """The kept weights' validation loss over the chosen epoch's, or the best; 1 where it is not known."""
+    chosen = [
+        row for row in view.history if row.get("epoch") == view.record.best_epoch and "val_refined" in row
+    ]
+    held = numbers(chosen or view.history, "val_loss")
     kept = number((view.record.scores.get("validation") or {}).get("loss"))
     return kept / min(held) if kept is not None and held and min(held) > 0 else 1.0
 

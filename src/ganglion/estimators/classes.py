@@ -12,10 +12,15 @@ from ganglion.base.fields import AtLeast, Between, Fields, Known, fields_of
 from ganglion.base.named import name_in
 from ganglion.estimators.table import read_labels
 from ganglion.estimators.training import Part, weighted_mean
+from ganglion.metrics.calibration import best_temperature
 from ganglion.metrics.tasks import fit_scores
 from ganglion.objectives.losses import CLASS_LOSSES, Loss, loss_named
+from ganglion.train.run import Run
 
 SMOOTHED = ("cross_entropy", "binary_cross_entropy")
+REFINED_FROM = (
+    1_000  # validation rows; fewer can be told apart without a mistake, and then no temperature is best
+)
 
 
 class ClassTarget(ClassifierMixin, Fields):
@@ -114,6 +119,20 @@ class ClassTarget(ClassifierMixin, Fields):
         smoothing = self._smoothing() if smooth else 0.0
         return loss_named(self.loss, **({"smoothing": smoothing} if smoothing else {}))
 
+    def _judged(self, output: Tensor, held: Part) -> dict[str, float]:
+        row = super()._judged(output, held)  # type: ignore[misc]
+        if len(held.y) < REFINED_FROM or name_in(self.loss) != "cross_entropy":
+            return row
+        logits = self._loss(smooth=False).answer(output).double().cpu().numpy()
+        weight = None if held.weight is None else held.weight.cpu().numpy()
+        temperature = best_temperature(logits, held.y.cpu().numpy(), weight)
+        return row | {"val_refined": temperature.loss, "temperature": temperature.value}
+
+    def _record(self, run: Run, *args: Any, **facts: Any) -> None:
+        super()._record(run, *args, **facts)  # type: ignore[misc]
+        kept = [row for row in run.history if row["epoch"] == self.best_epoch_]  # type: ignore[attr-defined]
+        self.temperature_ = kept[0].get("temperature", 1.0) if kept else 1.0
+
     def _score(self, output: Tensor, part: Part) -> float:
         codes = self._loss(smooth=False).answer(output).argmax(1)
         return weighted_mean((codes == part.y).to(output.dtype), part.weight)
@@ -126,7 +145,10 @@ class ClassTarget(ClassifierMixin, Fields):
         return fit_scores(goal, logits.argmax(1), classes=len(self.classes_))
 
     def _logits(self, X: Any) -> Tensor:
-        return self._loss(smooth=False).answer(torch.as_tensor(self._outputs(X)))
+        """The outputs at the temperature that the examples kept aside ask for."""
+        return self._loss(smooth=False).answer(torch.as_tensor(self._outputs(X))) / getattr(
+            self, "temperature_", 1.0
+        )
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Logits or margins (n, classes); for two classes their difference (n,), above 0 for the second class."""
@@ -134,7 +156,7 @@ class ClassTarget(ClassifierMixin, Fields):
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Class probabilities (n, classes), in the order of ``classes_``: the softmax of the outputs.
+        """Class probabilities (n, classes) in the order of ``classes_``: softmax(outputs / ``temperature_``).
 
         Of margins (``loss="hinge"``) that is a ranking with the right sum, and not how often a class comes true.
         """

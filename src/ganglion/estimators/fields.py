@@ -39,7 +39,7 @@ class TrainingFields(Fields):
     ] = 0.9
     schedule: Annotated[
         str, Known("schedule", lambda: list(SCHEDULES), schedule_named), "course of the step size"
-    ] = "flat_cosine"
+    ] = "cool_down"
     weight_decay: Annotated[
         float, AtLeast(0), Search(1e-6, 1e-1, log=True), "decay of the weights per step, times the step size"
     ] = 1e-2

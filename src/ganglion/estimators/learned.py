@@ -7,6 +7,7 @@ import numpy as np
 
 from ganglion.base.errors import ModelFileError
 from ganglion.data.augment import augment_named
+from ganglion.metrics.calibration import COLDEST, HOTTEST
 from ganglion.nn.tabular import embedding_width
 
 MOST = 10_000_000  # columns, outputs, epochs
@@ -135,6 +136,7 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
     "best_epoch_": lambda value: value is None or is_count(value),
     "one_dimensional_": lambda value: isinstance(value, bool),
     "classes_": is_labels,
+    "temperature_": lambda value: isinstance(value, float) and COLDEST <= value <= HOTTEST,
     "object_classes_": lambda value: is_labels(value, least=1),
     "feature_names_in_": is_names,
     "target_mean_": is_row,

@@ -10,6 +10,7 @@ from typing import Any
 
 from ganglion.base.fields import Above, AtLeast
 from ganglion.base.named import named
+from ganglion.base.record import watched
 from ganglion.optim.bounded import BELOW_ONE, INSIDE, SHARE, bounded
 
 History = list[dict[str, Any]]
@@ -146,34 +147,64 @@ def warm_up_stable_decay(warm: float = 0.05, decay: float = 0.2) -> Schedule:
     return lambda progress, history: min(1.0, progress / warm, (1.0 - progress) / decay)
 
 
-class Plateau:
+@bounded(factor=INSIDE, wait=AtLeast(1))
+def plateau(factor: float = 0.5, wait: int = 5) -> Schedule:
     """Multiplied by ``factor`` whenever the validation loss (else the loss) stood still for ``wait`` epochs.
 
-    >>> Plateau(factor=0.5, wait=1)(0.5, [{"loss": 1.0}, {"loss": 1.0}])
+    >>> plateau(factor=0.5, wait=1)(0.5, [{"loss": 1.0}, {"loss": 1.0}])
     0.5
     """
+    known = once_an_epoch(lambda history: factor ** len(stood_still(history, wait)))
+    return lambda progress, history: known(history)
 
-    @bounded(factor=INSIDE, wait=AtLeast(1))
-    def __init__(self, factor: float = 0.5, wait: int = 5) -> None:
-        self.factor, self.wait = factor, wait
-        self._known: tuple[Any, int, float] = (None, 0, 1.0)  # (history, its length, factor): only a cache
 
-    def __call__(self, progress: float, history: History) -> float:
-        """The factor after these epochs."""
-        known = self._known  # read once: runs in other threads share this object
-        if known[0] is not history or known[1] != len(history):
-            known = self._known = (history, len(history), self.factor ** self._cuts(history))
-        return known[2]
+@bounded(wait=AtLeast(1), fall=AtLeast(1), flat=BELOW_ONE)
+def cool_down(wait: int = 6, fall: int = 6, flat: float = 0.5) -> Schedule:
+    """``flat_cosine``, or sooner: ``fall`` epochs along a cosine to 0 once the loss stood still for ``wait`` epochs.
 
-    def _cuts(self, history: History) -> int:
-        best, since, cuts = math.inf, 0, 0
-        for row in history:
-            value: float = row["val_loss"] if "val_loss" in row else row["loss"]
-            if value < best - 1e-4 * abs(best) or best == math.inf:
-                best, since = value, 0
-            elif (since := since + 1) >= self.wait:
-                cuts, since = cuts + 1, 0
-        return cuts
+    Early stopping by itself ends a run at its full step size, without the gain of a small one (as the decay of
+    ``warm_up_stable_decay``, begun when it is time). The loss is that of the validation part where there is one.
+
+    >>> still = [{"loss": 1.0}] * 5
+    >>> [round(cool_down(wait=4, fall=2)(0.1, still + [{"loss": 1.0}] * n), 2) for n in range(3)]
+    [0.85, 0.15, 0.0]
+    """
+
+    def cooled(history: History) -> float:
+        begun = stood_still(history, wait)[:1]
+        return _bend(1.0, 0.0, min(1.0, (len(history) - begun[0] + 0.5) / fall)) if begun else 1.0
+
+    planned, known = flat_cosine(flat), once_an_epoch(cooled)
+    return lambda progress, history: min(planned(progress, history), known(history))
+
+
+def stood_still(history: History, wait: int) -> list[int]:
+    """The epochs, from 1, at which the validation loss (else the loss) had stood still for ``wait`` epochs.
+
+    >>> stood_still([{"loss": v} for v in (3.0, 2.0, 2.0, 2.5, 2.0, 1.0)], wait=2)
+    [4]
+    """
+    best, since, found = math.inf, 0, []
+    for epoch, row in enumerate(history, 1):
+        value = watched(row)
+        if value < best - 1e-4 * abs(best) or best == math.inf:
+            best, since = value, 0
+        elif (since := since + 1) >= wait:
+            found, since = [*found, epoch], 0
+    return found
+
+
+def once_an_epoch(find: Callable[[History], float]) -> Callable[[History], float]:
+    """A function of the history that is asked at every step and computes only when an epoch has come to it."""
+    known: list[tuple[Any, int, float]] = [(None, 0, 1.0)]  # (history, its length, value): only a cache
+
+    def found(history: History) -> float:
+        last = known[0]  # read once: runs in other threads share it
+        if last[0] is not history or last[1] != len(history):
+            last = known[0] = (history, len(history), find(history))
+        return last[2]
+
+    return found
 
 
 SCHEDULES: dict[str, Callable[..., Schedule]] = {
@@ -192,7 +223,8 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "warm_up": warm_up,
     "warm_up_cosine": warm_up_cosine,
     "warm_up_stable_decay": warm_up_stable_decay,
-    "plateau": Plateau,
+    "plateau": plateau,
+    "cool_down": cool_down,
 }
 
 

@@ -115,7 +115,7 @@ def fit(
                     break
                 if closes and checkpoint is not None and checkpoint.due() and guard.read(force=True) is None:
                     checkpoint.save(run, meter.dump())
-            close_epoch(run, meter, guard, validate, listeners(hooks, "epoch"))
+            close_epoch(run, meter, guard, validate, listeners(hooks, "epoch"), schedule)
             if checkpoint is not None and run.stopped in (None, "early", "steps"):
                 checkpoint.save_epoch(run)
     except KeyboardInterrupt:
@@ -188,8 +188,10 @@ def over(run: Run, guard: Guard, max_steps: int | None) -> bool:
     return run.stopped is not None
 
 
-def close_epoch(run: Run, meter: Meter, guard: Guard, validate: Any, on_epoch: list[Any]) -> None:
-    """Write the epoch's row, validate, look whether it is the best, and open the next epoch."""
+def close_epoch(
+    run: Run, meter: Meter, guard: Guard, validate: Any, on_epoch: list[Any], schedule: Schedule
+) -> None:
+    """Write the epoch's row, validate, look whether it is the best, and open the next epoch if there is one."""
     if guard.read(force=True) is not None:
         run.stopped = "non_finite"
     if run.stopped == "non_finite":
@@ -217,6 +219,8 @@ def close_epoch(run: Run, meter: Meter, guard: Guard, validate: Any, on_epoch: l
     run.drawn = 0
     for watch in on_epoch:
         watch(run, row)
+    if run.progress < 1 and schedule(run.progress, run.history) == 0:
+        run.stopped = run.stopped or "early"  # steps of size 0 change nothing
 
 
 def finish(run: Run, guard: Guard, hooks: tuple[Hook, ...]) -> Run:

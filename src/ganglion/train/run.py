@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ganglion.base.errors import ParameterError
+from ganglion.base.record import watched
 from ganglion.objectives.base import Objective, Phase
 from ganglion.optim.average import Average
 from ganglion.train.clip import Clip
@@ -20,11 +21,10 @@ from ganglion.train.clip import Clip
 class Keep:
     """Which weights are kept: those of the best row of the history, and when to stop waiting for a better.
 
-    ``monitor`` is the key of the row that counts (lower is better); ``patience`` is the number of epochs
-    without a better row after which training ends (``None``: never).
+    ``base.record.watched`` says how good a row is; ``patience`` is the number of epochs without a better row
+    after which training ends (``None``: never).
     """
 
-    monitor: str = "val_loss"
     patience: int | None = None
     best: float = math.inf
     best_epoch: int | None = None
@@ -33,7 +33,7 @@ class Keep:
 
     def look(self, row: dict[str, Any], model: torch.nn.Module) -> bool:
         """Take in a row; return whether patience is over."""
-        value = row[self.monitor]
+        value = watched(row)
         if value < self.best:
             self.best, self.best_epoch, self.since = value, row["epoch"], 0
             self._copy(model)
