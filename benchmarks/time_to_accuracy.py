@@ -7,7 +7,8 @@ recipe in at most 0.7 of it.
 Every contestant runs in a process of its own, in turns, so that a slow minute of the machine is slow for all. Time is
 that of training: after each epoch the clock is stopped, the test part is scored, and the clock goes on. The network of
 the first row is that of Keras' documented MNIST example (two convolutions, a dense layer behind half dropped, Adam,
-batches of 128).
+batches of 128). fastai asks for more than it uses here: ``pip install --no-deps fastai fasttransform fastcore
+fastdownload "fastprogress<1.1" "plum-dispatch<2.10"``.
 """
 
 import argparse
