@@ -190,6 +190,44 @@ def test_refused_before_torch_is_needed(run, photos, table, arguments, words, mo
     assert said.err.count("\n") == 1
 
 
+def test_a_pass_over_pictures_is_laid_open(run, photos, model, tmp_path):
+    said = run("trace", model, photos, "--rows", 20, "-o", tmp_path / "page.html")
+    assert said.code == 0
+    assert said.out.startswith("output 20x2, loss ")
+    assert max(map(len, said.out.splitlines())) <= 110
+    assert "20 of 60 pictures are looked at" in said.err
+    assert (tmp_path / "page.html").read_text().count("<svg") == 1
+    found = json.loads(run("trace", model, photos, "--json").out)
+    assert found["output_shape"] == [32, 2]
+    assert found["deviation_from_autograd"] < 1e-10
+    one = run("trace", model, photos, "--row", 60, "--neurons", "--json")
+    assert json.loads(one.out)["neurons"][0]["layer"] == "head.linears.0"
+    assert not one.err
+
+
+def test_the_pass_over_a_folder_is_of_all_classes_and_has_the_networks_loss(run, photos, model):
+    """Log-loss of evenly chosen pictures, smoothed by 0.1 as in training, from the probabilities of ``predict``."""
+    rows = json.loads(run("predict", model, photos, "--proba", "--json").out)["rows"][::2]
+    logs = np.log([[row[f"probability of {name}"] for name in sorted(CLASSES)] for row in rows])
+    true = np.array([sorted(CLASSES).index(Path(row["file"]).parent.name) for row in rows])
+    assert set(true) == {0, 1}
+    expected = -(0.9 * logs[np.arange(30), true] + 0.1 * logs.mean(1)).mean()
+    found = json.loads(run("trace", model, photos, "--rows", 30, "--json").out)
+    assert found["loss"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_pictures_of_a_table_and_pictures_without_a_truth_are_traced(run, photos, table, model):
+    listed = ["--image", "path", "--rows", 5, "--json"]
+    shorter = json.loads(run("trace", model, photos / "bright" / "00.png", "--json").out)
+    assert "sum of the outputs" in shorter["loss_name"]
+    assert shorter["output_shape"] == [1, 2]
+    alone = run("trace", model, photos / "bright", "--json")
+    assert json.loads(alone.out)["output_shape"] == [30, 2]
+    assert "no classes are told" in alone.err
+    told = run("trace", model, table, *listed)
+    assert "sum of the outputs" in json.loads(told.out)["loss_name"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -200,7 +238,10 @@ def test_refused_before_torch_is_needed(run, photos, table, arguments, words, mo
         (["predict", "{model}", "{table}"], "--image names the column"),
         (["evaluate", "{model}", "{photos}/bright/00.png"], "is expected to hold the truth"),
         (["evaluate", "{model}", "{photos}", "-t", "y"], "is a folder; leave them out"),
-        (["trace", "{model}", "{photos}"], "this model looks at pictures"),
+        (["trace", "{model}", "{photos}", "--row", "61"], "has 60 pictures, got number 61"),
+        (["trace", "{model}", "{photos}", "-t", "y"], "is a folder; leave them out"),
+        (["trace", "{model}", "{table}"], "--image names the column"),
+        (["trace", "{model}", "{model}"], "expected"),
     ],
 )
 def test_refused_in_one_sentence(run, photos, table, model, arguments, words):

@@ -73,7 +73,7 @@ def test_validation_pictures_are_those_of_the_rule(frame):
     data = result.estimator.record_.data
     assert data["n_train"] in (10, 20)  # whole days of ten pictures
     assert data["n_train"] + 10 * len(test) < 40
-    assert "_split_by" not in vars(result.estimator)
+    assert not {"validation", "parts"} & set(vars(result.estimator))
 
 
 def test_parts_are_split_as_they_come(tmp_path):
@@ -114,6 +114,22 @@ def test_the_page_shows_what_is_true_and_what_was_said(tmp_path):
     assert shown.maps_of.true == shown.maps_of.predicted
     assert len(shown.filters) == 4
     assert [len(maps) for _, maps in shown.maps] == [4, 4]
+
+
+def test_the_page_tells_how_steady_answers_are(tmp_path):
+    """One pixel at a time by hand: edges repeat, and an answer counts as kept if it is the one without the shift."""
+    result = ganglion.fit(make(tmp_path / "set", apart=10), **QUICK)
+    share, n = page_parts(result)["pictures"].steady
+    assert n == len(result.test) == 8
+    X = np.stack([np.asarray(Image.open(result.job.paths[row])) for row in sorted(result.test)])
+    padded = np.pad(X, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    moved = [padded[:, i : i + 8, j : j + 8] for i, j in ((0, 1), (2, 1), (1, 0), (1, 2))]
+    kept = [result.estimator.predict(pictures) == result.estimator.predict(X) for pictures in moved]
+    assert share == np.mean(kept)
+    assert (
+        f"keep their answer in {100 * share:.1f}% of 32 trials"
+        in result.report(tmp_path / "r.html").read_text()
+    )
 
 
 def test_a_broken_file_leaves_every_label_with_its_picture(tmp_path):

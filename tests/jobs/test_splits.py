@@ -29,13 +29,14 @@ def table():
 def inner(monkeypatch):
     """The rows that each fit trains on and keeps aside, as places among its own rows."""
     seen = []
-    real = DenseNetwork._split
+    real = DenseNetwork._prepare
 
-    def watched(self, y, fraction, seed):
-        seen.append(real(self, y, fraction, seed))
-        return seen[-1]
+    def watched(self, *arguments):
+        made = real(self, *arguments)
+        seen.append((made.train_rows, made.held_rows))
+        return made
 
-    monkeypatch.setattr(DenseNetwork, "_split", watched)
+    monkeypatch.setattr(DenseNetwork, "_prepare", watched)
     return seen
 
 
@@ -73,7 +74,14 @@ def test_healing_keeps_to_the_rule(table, inner):
     )
     assert len(inner) == 2
     assert np.array_equal(inner[0][1], inner[1][1])
-    assert pickle.loads(pickle.dumps(result.estimator))._split_by is None
+    kept = vars(pickle.loads(pickle.dumps(result.estimator)))
+    assert not [name for name, value in kept.items() if isinstance(value, np.ndarray) and value.dtype == bool]
+
+
+def test_healing_splits_by_no_other_rule_where_no_rows_are_kept_aside(table, inner):
+    quick = {**QUICK, "max_epochs": 10, "validation_fraction": 0.0, "lr": 1e-7}
+    ganglion.fit(table, "y", time_column="day", heal_first=True, **quick)
+    assert [len(held) for _, held in inner] == [0, 0]
 
 
 def test_one_group_in_training_falls_back_on_chance(table):

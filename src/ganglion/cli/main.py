@@ -26,7 +26,10 @@ def option(*names: str, say: str) -> Any:
 
 
 Model = Annotated[Path, typer.Argument(help="a *.ganglion file", show_default=False)]
-Table = Annotated[Path, typer.Argument(help="a table with the model's columns", show_default=False)]
+Passed = Annotated[
+    Path,
+    typer.Argument(help="a table with the model's columns; a folder of pictures, or one", show_default=False),
+]
 New = Annotated[
     list[Path],
     typer.Argument(help="a table with the model's columns; pictures or folders of them", show_default=False),
@@ -79,8 +82,16 @@ Baselines = Annotated[
     bool, option("--baselines/--no-baselines", say="train dummy, linear and tree baselines beside it, or not")
 ]
 Proba = Annotated[bool, option("--proba", say="add a probability per class")]
-Rows = Annotated[int, typer.Option("--rows", min=1, help="how many rows, from the first on")]
-Row = Annotated[int | None, option("--row", say="only this row, counted from 1")]
+Rows = Annotated[
+    int | None,
+    typer.Option(
+        "--rows",
+        min=1,
+        help="how many rows, from the first on (32); of a folder evenly chosen pictures",
+        show_default=False,
+    ),
+]
+Row = Annotated[int | None, option("--row", say="only this row or picture, counted from 1")]
 Neurons = Annotated[bool, option("--neurons", say="every neuron of a small network, for the first row")]
 Drawing = Annotated[Path | None, option("--output", "-o", say="also write a figure (.svg) or a page (.html)")]
 Version = Annotated[bool, option("--version", say="show the version and exit")]
@@ -174,23 +185,24 @@ def diagnose(model: Model, as_json: Json = False) -> None:
 @app.command(short_help="Lay one forward and one backward pass open.")
 def trace(
     model: Model,
-    file: Table,
-    rows: Rows = 32,
+    file: Passed,
+    rows: Rows = None,
     row: Row = None,
     target: Other = None,
+    image: Image = None,
     neurons: Neurons = False,
     as_json: Json = False,
     output: Drawing = None,
 ) -> None:
     """Lay one forward and one backward pass open: sums, activations, local derivatives, gradients, layer by layer.
 
-    Without the target's column in the table the sum of the outputs takes the place of the loss.
+    Where the table has no target, or pictures lie in no class folders, the sum of the outputs is the loss.
     """
     from ganglion.cli.trace import run_trace
 
     if row is not None and row < 1:
         raise typer.BadParameter(f"--row counts from 1, got {row}")
-    chosen = {"rows": rows, "row": row, "target": target}
+    chosen = {"rows": rows, "row": row, "target": target, "image": image}
     run_trace(model, file, **chosen, neurons=neurons, as_json=as_json, output=output)
 
 

@@ -1,6 +1,7 @@
 """``ganglion trace``: one forward and one backward pass of a model over some rows."""
 
 import html
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ from ganglion.base.errors import DataError
 from ganglion.base.files import write_atomically
 from ganglion.cli.fit import check_places
 from ganglion.cli.out import hint, note, say, say_json
-from ganglion.jobs.given import open_like, truth_of
+from ganglion.jobs.given import NO_IMAGE, open_like, truth_of
 from ganglion.jobs.inputs import inputs_of
 from ganglion.jobs.opened import Opened, open_model
+
+ROWS = 32  # that are looked at unless another number is asked for
+NUMBERS = 2**17  # of the pictures looked at together unless asked for: every value on their way is kept
 
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{title}</title>
@@ -32,9 +36,10 @@ def run_trace(
     model: Path,
     file: Path,
     *,
-    rows: int,
+    rows: int | None,
     row: int | None,
     target: str | None,
+    image: str | None,
     neurons: bool,
     as_json: bool,
     output: Path | None,
@@ -48,17 +53,18 @@ def run_trace(
         for source in (model, file):
             check_places(source, [output])
     opened = open_model(model)
+    from ganglion.estimators.trace import check_taken, trace
+
+    check_taken("trace", opened.estimator)
     if opened.sees_pictures:
-        raise DataError(
-            "trace lays a pass over the rows of a table open, but this model looks at pictures; in Python, "
-            "ganglion.trace(model.module_, x) takes some as a tensor."
-        )
-    first, count = (0, rows) if row is None else (row - 1, 1)
-    inputs, y, differences = chosen(opened, file, target, first, count)
+        inputs, y, differences = chosen_pictures(opened, file, image, target, rows, row)
+    else:
+        if image is not None:
+            raise DataError(NO_IMAGE)
+        first, count = (0, rows or ROWS) if row is None else (row - 1, 1)
+        inputs, y, differences = chosen(opened, file, target, first, count)
     for line in differences:
         note(line)
-    from ganglion.estimators.trace import trace
-
     found = trace(opened.estimator, inputs, y)
     units = found.neuron_table(0) if neurons else ""
     if as_json:
@@ -88,6 +94,31 @@ def chosen(
     if not known:
         differences = [*differences, f"no column {opened.target!r}, so the sum of the outputs is the loss"]
     return inputs, None if y is None else y[index], differences
+
+
+def chosen_pictures(
+    opened: Opened, file: Path, image: str | None, target: str | None, rows: int | None, row: int | None
+) -> tuple[Any, np.ndarray | None, list[str]]:
+    """Some pictures as the model takes them, of a folder evenly chosen ones, their truth if it is told, and notes."""
+    from ganglion.jobs.given_pictures import listed, sound, truth_beside
+
+    known = truth_beside(opened, file, target)
+    found = listed(opened, file, image=image, target=target, truth=known)
+    n = len(found.paths)
+    if row is not None and row > n:
+        raise DataError(f"{file.name} has {n:,} pictures, got number {row:,}; give a smaller one.")
+    numbers = math.prod(opened.estimator.image_shape_)
+    count = min(n, rows or max(1, min(ROWS, NUMBERS // numbers)))
+    index = (
+        np.array([row - 1]) if row else np.arange(count) * n // count if file.is_dir() else np.arange(count)
+    )
+    taken = sound(opened, found.take(index))
+    notes = list(taken.notes)
+    if not row and count < n:
+        notes.append(f"{count:,} of {n:,} pictures are looked at; --rows takes more or fewer")
+    if not known:
+        notes.append("no classes are told, so the sum of the outputs is the loss")
+    return taken.inputs, taken.truth, notes
 
 
 def as_dict(neuron: Any) -> dict[str, Any]:

@@ -4,6 +4,8 @@ import numpy as np
 
 from ganglion.base.errors import DataError
 
+MIN_VALIDATION = 10  # fewer rows tell epochs apart by luck
+
 
 def permutation(seed: int, n: int) -> np.ndarray:
     """The order that "split with seed s" means: ``numpy.random.default_rng(seed).permutation(n)``.

@@ -4,15 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ganglion.base.errors import DataError, ParameterError
+from ganglion.base.errors import ParameterError
 from ganglion.diagnose.landscape import Landscape
 from ganglion.diagnose.landscape import landscape as slice_of
-from ganglion.estimators.network import DenseNetwork
-from ganglion.estimators.table import read_rows, read_weight
-from ganglion.estimators.trace import CODED, as_input, cost_of
+from ganglion.estimators.trace import CODED, as_input, check_taken, cost_of
 
 
 def landscape(
@@ -36,7 +33,8 @@ def landscape(
 
     Arguments:
         estimator_or_module: a fitted estimator, with its preprocessing and its loss; or any ``nn.Module``.
-        x: for an estimator raw rows as for ``predict``; for a module a tensor or array, or a tuple of several.
+        x: for an estimator raw rows or pictures as for ``predict``; for a module a tensor or array, or a tuple of
+            several.
         y: the truth.
         loss: for a module, a name in ``objectives.losses`` or a function ``(output, y)`` of one number or one per
             row. An estimator has its own.
@@ -58,16 +56,15 @@ def landscape(
         parts = tuple(as_input(part, like, coded) for part in (x if isinstance(x, tuple) else (x,)))
         inputs: Any = parts if isinstance(x, tuple) else parts[0]
         cost = cost_of(loss, y, like)
-    elif isinstance(estimator_or_module, DenseNetwork):
+    else:
+        check_taken("landscape", estimator_or_module)
         if loss is not None:
             raise ParameterError("an estimator's landscape is that of its own loss; leave loss out.")
-        inputs, cost = _of_estimator(estimator_or_module, x, y)
+        if y is None:
+            raise ParameterError("an estimator's landscape needs the truth, got none; give y.")
         module = estimator_or_module.module_
-    else:
-        raise ParameterError(
-            f"landscape takes a fitted network or an nn.Module, got {type(estimator_or_module).__name__}; fit an "
-            "MLPClassifier or MLPRegressor, or give the module."
-        )
+        inputs, cost, _ = estimator_or_module._pass(x, y, torch.float32)
+        inputs = inputs if len(inputs) > 1 else inputs[0]
     return slice_of(
         module,
         inputs,
@@ -80,18 +77,3 @@ def landscape(
         seed=seed,
         curvature=curvature,
     )
-
-
-def _of_estimator(estimator: DenseNetwork, x: Any, y: Any) -> tuple[Any, Any]:
-    """A fitted estimator's matrix and the cost of its module's outputs, from raw rows."""
-    check_is_fitted(estimator, ["module_"])
-    rows = read_rows(estimator, x, reset=False)
-    n = rows.shape[0]
-    target = estimator._read_target(y, read_weight(None, rows, n), classes=None, keep=True)
-    if len(target) != n:
-        raise DataError(f"x and y must have the same number of rows, got {n} and {len(target)}.")
-    goal = estimator._goal(target)
-    truth = torch.as_tensor(goal, dtype=torch.int64 if goal.dtype.kind in "iu" else torch.float32)
-    value = estimator._loss(smooth=True).value
-    inputs = torch.as_tensor(estimator._matrix(rows), dtype=torch.float32)
-    return inputs, lambda output: value(output, truth).mean()

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
+from torch import Tensor, nn
 
 from ganglion.base.device import pick_device
 from ganglion.base.errors import DataError
@@ -18,14 +18,14 @@ from ganglion.base.seeds import seed_from, seeded
 from ganglion.data.bins import bin_edges
 from ganglion.data.columns import Frame
 from ganglion.data.facts import table_facts
-from ganglion.data.split import plain_split, stratified_split
+from ganglion.data.split import MIN_VALIDATION, plain_split, stratified_split
 from ganglion.estimators.base import plain
 from ganglion.estimators.combinations import check_size, judge
 from ganglion.estimators.fields import NetworkFields, TableFields
 from ganglion.estimators.learned import check_shapes
 from ganglion.estimators.modules import build_module, tried
 from ganglion.estimators.supervised import SupervisedLearner
-from ganglion.estimators.table import TableMixin, read_rows, read_weight, take
+from ganglion.estimators.table import TableMixin, read_rows, read_validation, read_weight, take
 from ganglion.estimators.training import (
     DTYPES,
     Part,
@@ -40,32 +40,29 @@ from ganglion.train.find_lr import LrSearch, find_lr
 from ganglion.train.plan import DOUBLE_ANSWER_BELOW_PARAMETERS, numpy_on_one_thread
 from ganglion.train.run import Run
 
-MIN_VALIDATION_ROWS = 10  # fewer tell epochs apart by luck
 LSUV_ROWS = 256  # training rows that init="lsuv" scales its layers on
 
 
 class DenseNetwork(TableMixin, NetworkFields, TableFields, SupervisedLearner):
     """What classifier and regressor share: from rows to a trained module, and from rows to its outputs."""
 
-    # --- what the two differ in ---------------------------------------------------------------------------
-
-    def _read_target(self, y: Any, weight: np.ndarray, *, classes: Any, keep: bool) -> np.ndarray:
-        raise NotImplementedError
-
     # --- training -----------------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "DenseNetwork":
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation: Any = None) -> "DenseNetwork":
         """Learn from rows X (n, columns) and targets y, with optional weights (n,).
 
         X may be a NumPy array, a pandas, polars or Arrow table, or lists; with ``preprocess="auto"`` it may hold
-        missing values, words, truth values and dates. Raises ``DataError`` or ``ParameterError``.
+        missing values, words, truth values and dates. ``validation`` (n,) is true for the rows that are not trained
+        on and choose the epoch, such as whole groups or the latest; without it ``validation_fraction`` of the rows
+        are split off by chance. Raises ``DataError`` or ``ParameterError``.
         """
         self._check()
         again = self.warm_start and hasattr(self, "module_")
         rows, target, weight = self._read(X, y, sample_weight, reset=True, classes=None, keep_target=again)
+        parts = read_validation(validation, len(target))
         seed = seed_from(self.random_state)
         with seeded(seed), numpy_on_one_thread():
-            return self._fit(rows, target, weight, seed, again)
+            return self._fit(rows, target, weight, seed, again, parts=parts)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> "DenseNetwork":
         """One pass over some more rows, from the present weights: online learning.
@@ -109,9 +106,10 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, SupervisedLearner):
         again: bool,
         settings: Any = None,
         moments: Any = None,
+        parts: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> "DenseNetwork":
         settings = settings or self
-        made = self._prepare(rows, y, weight, seed, settings, again)
+        made = self._prepare(rows, y, weight, seed, settings, again, parts)
         set_up = SetUp.of_rows(settings, self.module_, self._loss(smooth=True), made.train, moments)
         validate = (lambda: self._validation(made.held)) if len(made.held.x) else None
         run = self._train(set_up, seed, made.contents(), validate)
@@ -122,11 +120,12 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, SupervisedLearner):
         return self
 
     def _prepare(
-        self, rows: Any, y: np.ndarray, weight: np.ndarray, seed: int, settings: Any, again: bool
-    ) -> "Prepared":
+        self, rows: Any, y: np.ndarray, weight: np.ndarray, seed: int, settings: Any, again: bool,
+        parts: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> "Prepared":  # fmt: skip
         """Split, learn columns and target, build the module; everything as tensors on the device."""
         device = pick_device(self.device)
-        train, held = self._split(y, settings.validation_fraction, seed)
+        train, held = parts or self._split(y, settings.validation_fraction, seed)
         if again:
             self._check_outputs()
         else:
@@ -160,10 +159,8 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, SupervisedLearner):
 
     def _split(self, y: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
         everything = np.arange(len(y)), np.zeros(0, dtype=np.int64)
-        if round(len(y) * fraction) < MIN_VALIDATION_ROWS:
+        if round(len(y) * fraction) < MIN_VALIDATION:
             return everything
-        if self._split_by is not None:
-            return self._split_by(fraction, seed)
         if y.dtype.kind in "iu":
             return stratified_split(y, fraction, seed)
         return plain_split(len(y), fraction, seed)
@@ -233,13 +230,15 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, SupervisedLearner):
             copy.deepcopy(self.module_).double().requires_grad_(False) if small else self.module_
         )
 
+    def _inputs(self, X: Any, dtype: torch.dtype) -> Tensor:
+        return torch.as_tensor(self._matrix(read_rows(self, X, reset=False)), dtype=dtype)
+
     def _outputs(self, X: Any) -> np.ndarray:
         """Raw outputs (n, k) in double precision."""
         check_is_fitted(self, ["module_", "_answering"])
-        matrix = self._matrix(read_rows(self, X, reset=False))
         model = self._answering
-        dtype = next(model.parameters()).dtype
-        return answers(model, torch.as_tensor(matrix, dtype=dtype)).double().numpy()
+        x = self._inputs(X, next(model.parameters()).dtype)
+        return answers(model, x).double().numpy()
 
     def _load_weights(self, weights: dict[str, np.ndarray]) -> None:
         """Only as much memory is taken as the file's own arrays justify: the shapes come from them."""

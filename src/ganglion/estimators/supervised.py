@@ -1,12 +1,14 @@
 """Scores of a network's two parts beside those of simple models: what tables and pictures share."""
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ganglion.base.errors import ParameterError
+from ganglion.base.errors import DataError, ParameterError
 from ganglion.diagnose.doubt import confident_errors
 from ganglion.diagnose.yardstick import yardsticks
 from ganglion.estimators.learner import Learner
@@ -16,12 +18,26 @@ from ganglion.objectives.losses import Loss, loss_named
 TRAIN_SCORE_ROWS = 20_000  # rows of the training part that its score is taken from
 
 
+class Pass(NamedTuple):
+    """What a forward pass of a fitted module takes, what its output costs, and that cost in words."""
+
+    inputs: tuple[Tensor, ...]
+    cost: Callable[[Any], Tensor] | None  # none without a truth
+    words: str
+
+
 class SupervisedLearner(Learner):
     """A learner whose loss compares its answer with a target, for classes (``ClassTarget``) or numbers."""
 
-    _split_by: ClassVar[Any] = None  # (fraction, seed) -> rows to train on and rows kept aside, for one fit
+    _unit: ClassVar[str] = "rows"  # what the examples are called
 
     # --- what the target says -----------------------------------------------------------------------------
+
+    def _read_target(self, y: Any, weight: np.ndarray, *, classes: Any, keep: bool) -> np.ndarray:
+        raise NotImplementedError
+
+    def _goal(self, y: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
 
     def _loss(self, smooth: bool) -> Loss:
         raise NotImplementedError
@@ -36,6 +52,10 @@ class SupervisedLearner(Learner):
         raise NotImplementedError
 
     # --- what the inputs say ------------------------------------------------------------------------------
+
+    def _inputs(self, X: Any, dtype: torch.dtype) -> Tensor:
+        """Raw inputs as the fitted module takes them, in floating-point numbers."""
+        raise NotImplementedError
 
     def _answers(self, x: Tensor) -> Tensor:
         """The module's outputs for inputs that lie on its device."""
@@ -62,9 +82,31 @@ class SupervisedLearner(Learner):
 
     # --- what follows from both ---------------------------------------------------------------------------
 
+    def _pass(self, X: Any, y: Any, dtype: torch.dtype) -> Pass:
+        """A forward pass over raw inputs and, where their truth is given, its loss; raises ``DataError``."""
+        check_is_fitted(self, ["module_"])
+        x = self._inputs(X, dtype)
+        if y is None:
+            return Pass((x,), None, "sum of the outputs, no truth was given")
+        target = self._read_target(y, np.ones(len(x)), classes=None, keep=True)
+        if len(target) != len(x):
+            raise DataError(f"x and y must have the same number of rows, got {len(x)} and {len(target)}.")
+        goal = self._goal(target)
+        whole = goal.dtype.kind in "iu"
+        return self._compared(x, torch.as_tensor(goal, dtype=torch.int64 if whole else dtype))
+
+    def _compared(self, x: Tensor, goal: Tensor) -> Pass:
+        """The pass whose output is compared with a goal by the estimator's own loss."""
+        value = self._loss(smooth=True).value
+        words = f"{self.loss}, mean of {len(x):,} {self._unit}"
+        return Pass((x,), lambda output: value(output, goal).mean(), words)
+
     def _validation(self, held: Part) -> dict[str, float]:
         """Loss and score of the examples kept aside, by the module as it stands."""
-        output = self._answers(held.x)
+        return self._judged(self._answers(held.x), held)
+
+    def _judged(self, output: Tensor, held: Part) -> dict[str, float]:
+        """Loss and score of the examples kept aside by the outputs for them."""
         losses = self._loss(smooth=False).value(output, held.y)
         return {"val_loss": weighted_mean(losses, held.weight), "val_score": self._score(output, held)}
 

@@ -77,6 +77,31 @@ def read_weight(sample_weight: Any, X: Any, n: int) -> np.ndarray:
     return weight
 
 
+def read_validation(validation: Any, n: int, kept: Any = slice(None)) -> tuple[np.ndarray, np.ndarray] | None:
+    """Places of the rows to train on and of those kept aside, from truth values (n,); nothing if none are given.
+
+    Arguments: ``validation`` is true for the rows that choose the epoch; ``kept`` says which of the n rows are used,
+    and the places are those among them. Raises ``DataError``.
+
+    >>> [part.tolist() for part in read_validation([False, True, False], 3)]
+    [[0, 2], [1]]
+    """
+    if validation is None:
+        return None
+    mask = np.asarray(validation)
+    if mask.shape != (n,) or mask.dtype != bool:
+        raise DataError(
+            f"validation must hold {n:,} truth values, one a row, got {mask.dtype} {mask.shape}; give True for the "
+            "rows that choose the epoch."
+        )
+    mask = mask[kept]
+    if mask.all():
+        raise DataError(
+            "validation keeps every row aside, so that none is left to train on; leave some False."
+        )
+    return np.flatnonzero(~mask), np.flatnonzero(mask)
+
+
 def read_labels(y: Any) -> np.ndarray:
     """Class labels (n,) of one type; objects that are all numbers, or all truth values, become these.
 

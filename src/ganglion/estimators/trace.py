@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from ganglion.base.errors import DataError, ParameterError
 from ganglion.diagnose.tracing import Trace, traced
 from ganglion.diagnose.tracing.nest import every
-from ganglion.estimators.network import DenseNetwork
-from ganglion.estimators.table import read_rows, read_weight
+from ganglion.estimators.supervised import SupervisedLearner
 from ganglion.objectives.losses import CLASS_LOSSES, loss_named
 
 CODED = (nn.Embedding, nn.EmbeddingBag)
@@ -31,8 +29,8 @@ def trace(estimator_or_module: Any, x: Any, y: Any = None, loss: Any = None) -> 
     Arguments:
         estimator_or_module: a fitted estimator, traced in double precision, in evaluation mode, with its
             preprocessing, its loss and its scaling of the target; or any ``nn.Module`` as it stands.
-        x: for an estimator raw rows as for ``predict``; for a module a tensor or array, or a tuple of several,
-            which get the type of its parameters (whole numbers stay codes where it has an embedding).
+        x: for an estimator raw rows or pictures as for ``predict``; for a module a tensor or array, or a tuple
+            of several, which get the type of its parameters (whole numbers stay codes where it has an embedding).
         y: the truth; without it the sum of the outputs takes the place of the loss.
         loss: a name in ``objectives.losses``, averaged over the rows, or a function ``(output, y)``, without
             y ``(output)``, of one number or one per row. A name takes the first of several outputs. An estimator
@@ -50,35 +48,26 @@ def trace(estimator_or_module: Any, x: Any, y: Any = None, loss: Any = None) -> 
     """
     if isinstance(estimator_or_module, nn.Module):
         return of_module(estimator_or_module, x, y, loss)
-    if not isinstance(estimator_or_module, DenseNetwork):
-        raise ParameterError(
-            f"trace takes a fitted network or an nn.Module, got {type(estimator_or_module).__name__}; fit an "
-            "MLPClassifier or MLPRegressor, or give the module."
-        )
+    check_taken("trace", estimator_or_module)
     if loss is not None:
         raise ParameterError(
             "an estimator is traced with its own loss; leave loss out, or trace estimator.module_."
         )
-    return of_estimator(estimator_or_module, x, y)
+    of_rows = estimator_or_module._pass(x, y, torch.float64)
+    module = copy.deepcopy(estimator_or_module.module_).double().eval()
+    return traced(module, of_rows.inputs, of_rows.cost or summed, of_rows.words)
 
 
-def of_estimator(estimator: DenseNetwork, x: Any, y: Any) -> Trace:
-    """The pass of a fitted estimator over raw rows."""
-    check_is_fitted(estimator, ["module_"])
-    rows = read_rows(estimator, x, reset=False)
-    module = copy.deepcopy(estimator.module_).double().eval()
-    inputs = (torch.as_tensor(estimator._matrix(rows), dtype=torch.float64),)
-    if y is None:
-        return traced(module, inputs, summed, "sum of the outputs, no truth was given")
-    n = rows.shape[0]
-    target = estimator._read_target(y, read_weight(None, rows, n), classes=None, keep=True)
-    if len(target) != n:
-        raise DataError(f"x and y must have the same number of rows, got {n} and {len(target)}.")
-    goal = estimator._goal(target)
-    goal = torch.as_tensor(goal, dtype=torch.int64 if goal.dtype.kind in "iu" else torch.float64)
-    cost = estimator._loss(smooth=True).value
-    name = getattr(estimator, "loss", "cross_entropy")
-    return traced(module, inputs, lambda output: cost(output, goal).mean(), f"{name}, mean of {n:,} rows")
+def check_taken(what: str, estimator: Any) -> None:
+    """Refuse what is no network whose answer is compared with a target, with what to give instead."""
+    if isinstance(estimator, SupervisedLearner):
+        return
+    instead = "; fit an MLPClassifier, an MLPRegressor or a CNNClassifier, or give the module"
+    if hasattr(estimator, "module_"):
+        instead = ", which compares no answer with one target a row; give its module_ and a loss of your own"
+    raise ParameterError(
+        f"{what} takes a fitted network or an nn.Module, got {type(estimator).__name__}{instead}."
+    )
 
 
 def of_module(module: nn.Module, x: Any, y: Any, loss: Any) -> Trace:

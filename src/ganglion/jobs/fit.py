@@ -8,7 +8,7 @@ import numpy as np
 
 from ganglion.base.errors import DataError, ParameterError
 from ganglion.base.seeds import seed_from
-from ganglion.data.split import plain_split
+from ganglion.data.split import MIN_VALIDATION, plain_split
 from ganglion.jobs.job import Job, Split
 from ganglion.jobs.judge import judge
 from ganglion.jobs.result import Result
@@ -157,24 +157,29 @@ def learn(
     say: Callable[[str], None],
 ) -> Healed | None:
     """Train, and heal if asked; the rows that choose the epoch are kept aside by the rule of the test rows."""
+    X, y, settings = job.take(train), job.y[train], {"time_limit": limit} if limit else {}
+    held = None if rule is None else held_by(rule, train, estimator)
+    if (
+        rule is not None and held is None
+    ):  # so few, or none wanted: then healing splits none off by chance either
+        settings["validation_fraction"] = estimator.validation_fraction
+    estimator.fit(X, y, validation=held)
+    if not heal_first or estimator.record_.stopped == "interrupt":
+        return None
+    return heal(estimator, X, y, validation=held, settings=settings, say=say)
 
-    def split(fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        try:
-            return rule(train, fraction, seed)  # type: ignore[misc]
-        except DataError:  # one group or one moment is left
-            return plain_split(len(train), fraction, seed)
 
-    X, y, healed = job.take(train), job.y[train], None
-    if rule is not None:
-        estimator._split_by = split
+def held_by(rule: Split, train: np.ndarray, estimator: Any) -> np.ndarray | None:
+    """Which of the training rows a rule keeps aside, as truth values, unless they are too few to choose an epoch."""
+    n, fraction = len(train), estimator.validation_fraction
+    if round(n * fraction) < MIN_VALIDATION:
+        return None
+    seed = seed_from(estimator.random_state or 0)
     try:
-        estimator.fit(X, y)
-        if heal_first and estimator.record_.stopped != "interrupt":
-            healed = heal(estimator, X, y, settings={"time_limit": limit} if limit else {}, say=say)
-    finally:
-        for fitted in (estimator, *([healed.estimator] if healed else [])):
-            vars(fitted).pop("_split_by", None)
-    return healed
+        held = rule(train, fraction, seed)[1]
+    except DataError:  # one group or one moment is left
+        held = plain_split(n, fraction, seed)[1]
+    return np.isin(np.arange(n), held)
 
 
 def silent(text: str) -> None:

@@ -16,6 +16,10 @@ from ganglion.jobs.job import Job
 from ganglion.jobs.opened import Opened
 from ganglion.jobs.table import TableJob, named_targets, open_frame, target_columns
 
+NO_IMAGE = (
+    "--image belongs to a model of pictures, but this one looks at the columns of a table; leave it out."
+)
+
 
 @dataclass
 class Given:
@@ -52,8 +56,7 @@ def given(
 
         return given_pictures(opened, source, image=image, target=target, truth=truth)
     if image is not None:
-        raise DataError("--image belongs to a model of pictures, but this one looks at the columns of a table; "
-                        "leave it out.")  # fmt: skip
+        raise DataError(NO_IMAGE)
     if isinstance(source, list) and len(source) > 1:
         raise DataError(f"one table is expected, got {len(source)} files; give them one after another.")
     source = source[0] if isinstance(source, list) else source

@@ -1,6 +1,7 @@
 """New pictures for a model that is there: a folder, files, or the column of a table; broken ones are told apart."""
 
 import os
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -18,10 +19,30 @@ from ganglion.jobs.table import check_column, open_frame
 MOST_TOLD = 3  # broken files in the notes
 
 
+@dataclass
+class Listed:
+    """Pictures that are named and not looked at yet, with their labels where these were asked for."""
+
+    paths: list[Any]
+    names: list[str]
+    labels: np.ndarray | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def take(self, rows: np.ndarray) -> "Listed":
+        """Some of them."""
+        labels = None if self.labels is None else self.labels[rows]
+        return Listed([self.paths[i] for i in rows], [self.names[i] for i in rows], labels, self.notes)
+
+
 def given_pictures(
     opened: Opened, source: Any, *, image: str | None, target: str | None, truth: bool
 ) -> Given:
     """Pictures as the model takes them; with ``truth`` their labels, from class folders or a table's column."""
+    return sound(opened, listed(opened, source, image=image, target=target, truth=truth))
+
+
+def listed(opened: Opened, source: Any, *, image: str | None, target: str | None, truth: bool) -> Listed:
+    """The pictures that a source names: a folder, files, or the column of a table."""
     source = source[0] if isinstance(source, list) and len(source) == 1 else source
     folder = is_folder(source)
     if folder and (image is not None or target is not None):
@@ -29,15 +50,22 @@ def given_pictures(
             f"--image and --target name columns of a table, but {shown(source)} is a folder; leave them out."
         )
     if folder and truth:
-        return from_class_folders(opened, source)
+        return in_class_folders(opened, source)
     if not truth and (folder or holds_pictures(source)):
         paths = picture_paths(source)
-        return sound(opened, paths, [os.fspath(path) for path in paths], None, [])
+        return Listed(paths, [os.fspath(path) for path in paths])
     if isinstance(source, list) or (is_path(source) and is_picture(os.fspath(source))):
         raise DataError(
             "a folder of class folders, or a table with --image, is expected to hold the truth; give one."
         )
-    return from_table(opened, source, image, target, truth)
+    return in_table(opened, source, image, target, truth)
+
+
+def truth_beside(opened: Opened, source: Any, target: str | None) -> bool:
+    """Whether labels come with the pictures: all lie in folders within a folder, or a table has the column."""
+    if is_folder(source):
+        return all(os.sep in os.path.relpath(path, source) for path in list_pictures(source))
+    return not holds_pictures(source) and (target is not None or opened.target in open_frame(source).names)
 
 
 def holds_pictures(source: Any) -> bool:
@@ -57,7 +85,7 @@ def picture_paths(source: Any) -> Any:
     return source
 
 
-def from_class_folders(opened: Opened, source: Any) -> Given:
+def in_class_folders(opened: Opened, source: Any) -> Listed:
     """Pictures in folders named after their classes, the test part where there are parts."""
     found = scan_folder(source)
     rows, notes = list(range(len(found.paths))), [note.rstrip(".") for note in found.notes]
@@ -73,10 +101,10 @@ def from_class_folders(opened: Opened, source: Any) -> Given:
             f"the folder {strange[0]!r} is no class of the model, which knows {known}; leave it out."
         )
     names = [os.path.relpath(found.paths[i], source) for i in rows]
-    return sound(opened, [found.paths[i] for i in rows], names, np.array(labels, dtype=object), notes)
+    return Listed([found.paths[i] for i in rows], names, np.array(labels, dtype=object), notes)
 
 
-def from_table(opened: Opened, source: Any, image: str | None, target: str | None, truth: bool) -> Given:
+def in_table(opened: Opened, source: Any, image: str | None, target: str | None, truth: bool) -> Listed:
     """Pictures in a column of a table, with their labels in another where they are asked for."""
     table = open_frame(source)
     image = image or opened.card.get("image")
@@ -92,15 +120,14 @@ def from_table(opened: Opened, source: Any, image: str | None, target: str | Non
             notes.append(f"{len(table) - len(kept):,} rows without a target were left out")
         table = table.take(kept)
     names = ["" if cell is None else str(cell) for cell in table.column(image)]
-    return sound(opened, paths_of(table, image, source), names, y, notes)
+    return Listed(paths_of(table, image, source), names, y, notes)
 
 
-def sound(
-    opened: Opened, paths: list[Any], names: list[str], labels: np.ndarray | None, notes: list[str]
-) -> Given:
+def sound(opened: Opened, found: Listed) -> Given:
     """The pictures that can be decoded; the others are noted, and stop nothing unless there are no more."""
     from ganglion.data.images import read_images
 
+    paths, names, notes = found.paths, found.names, list(found.notes)
     channels, *size = opened.estimator.image_shape_
     images = read_images(paths, size=tuple(size), channels=channels, corrupt="skip")
     rows = sorted(set(range(len(paths))) - set(images.kept.tolist()))
@@ -112,8 +139,8 @@ def sound(
     kept = images.kept
     left = [paths[i] for i in kept]
     truth = None
-    if labels is not None:
-        truth = read_labels(labels, opened.classes or [])[1][kept]
+    if found.labels is not None:
+        truth = read_labels(found.labels, opened.classes or [])[1][kept]
     job = partial(
         PictureJob, paths=left, names=[names[i] for i in kept], sizes=images.sizes, shape=opened.estimator.image_shape_,
         refused=[(names[row], sentence) for row, sentence in broken.items()],

@@ -1,5 +1,6 @@
 """The parts of a report that only pictures have: mistakes and examples as pictures, variation, filters and maps."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,12 +10,15 @@ import torch
 from ganglion.data.images import read_images
 from ganglion.data.pictures import unit
 from ganglion.evaluate import worst_mistakes
+from ganglion.evaluate.shifts import shift_agreement
 from ganglion.plot.filters import kernel_pictures, map_pictures, stage_maps
 from ganglion.report import Pictures, Shown
 
 MISTAKES, EXAMPLES = 24, 12
 CLASSES_VARIED, VERSIONS = 5, 7
 FILTERS, MAPS, STAGES = 64, 12, 5
+MOVED = 200  # test pictures that are moved by a pixel at most
+MOVED_NUMBERS = 2**22  # in them, beyond the first MISTAKES
 
 
 def page_parts(result: Any) -> dict[str, Any]:
@@ -33,6 +37,7 @@ def page_parts(result: Any) -> dict[str, Any]:
             filters=kernel_pictures(estimator.module_)[:FILTERS],
             maps_of=of_one[0] if of_one else None,
             maps=maps_of(result, surest(result)),
+            steady=steadiness(result),
             refused=result.job.refused,
         ),
     }
@@ -45,9 +50,19 @@ def mistaken(result: Any) -> list[int]:
     return [one.row for one in found]
 
 
-def by_chance(n: int) -> list[int]:
+def by_chance(n: int, most: int = EXAMPLES) -> list[int]:
     """Some places among the test pictures."""
-    return sorted(np.random.default_rng(0).permutation(n)[:EXAMPLES].tolist())
+    return sorted(np.random.default_rng(0).permutation(n)[:most].tolist())
+
+
+def steadiness(result: Any) -> tuple[float, int]:
+    """The share of answers that stay when test pictures move by one pixel to any side, and of how many pictures."""
+    estimator = result.estimator
+    most = min(MOVED, max(MISTAKES, MOVED_NUMBERS // math.prod(estimator.image_shape_)))
+    rows = result.test[by_chance(len(result.test), most)]
+    images = estimator._read_pictures(result.job.take(rows), reset=False)
+    pictures = images.tensor(np.arange(len(rows))).permute(0, 2, 3, 1).numpy()  # (n, h, w, c)
+    return shift_agreement(estimator.predict, pictures, furthest=1)[1], len(rows)
 
 
 def surest(result: Any) -> list[int]:

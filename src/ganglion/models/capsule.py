@@ -94,18 +94,27 @@ class CapsuleNet(nn.Module):
     def encode(self, x: Tensor) -> Tensor:
         """Class capsules (n, classes, class_size) of pictures (n, c, h, w), whole numbers to 255 or floats to 1."""
         x = self.standardise(x).contiguous(memory_format=torch.channels_last)
-        maps = self.primary(self.features(x)).float()
+        maps = single(self.primary(self.features(x)))
         u = squash(maps.permute(0, 2, 3, 1).reshape(len(x), -1, self.primary_size))
         return self.capsules(u)
 
     def draw(self, capsules: Tensor, share: Tensor) -> Tensor:
         """Pictures (n, c, h, w) in [0, 1] from class capsules, each times its share (n, classes)."""
         drawn = self.decoder((capsules * share.unsqueeze(2)).flatten(1))
-        return torch.sigmoid(drawn.float()).view(-1, *self.shape)
+        return torch.sigmoid(single(drawn)).view(-1, *self.shape)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Lengths of the class capsules (n, classes), and the picture drawn from the longest."""
+    def forward(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Lengths of the class capsules (n, classes), and the picture drawn from the longest, or from class y (n,)."""
         capsules = self.encode(x)
         lengths = capsules.norm(dim=2)
-        longest = nn.functional.one_hot(lengths.argmax(1), lengths.shape[1])
-        return lengths, self.draw(capsules, longest.to(capsules.dtype))
+        one = nn.functional.one_hot(lengths.argmax(1) if y is None else y, lengths.shape[1])
+        return lengths, self.draw(capsules, one.to(capsules.dtype))
+
+
+def single(x: Tensor) -> Tensor:
+    """In single precision at least.
+
+    >>> single(torch.ones(1, dtype=torch.bfloat16)).dtype, single(torch.ones(1, dtype=torch.float64)).dtype
+    (torch.float32, torch.float64)
+    """
+    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -93,6 +93,17 @@ class CapsuleObjective(Supervised):
         super().__init__(model, loss, l1, max_norm, activity)
         self.reconstruction = reconstruction
 
+    def compared(
+        self, x: Tensor, y: Tensor, lengths: Tensor, drawn: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Losses (n,) and their terms, from lengths (n, k) and what the true class's capsule draws (n, c, h, w)."""
+        wanted = x if x.is_floating_point() else x / 255
+        terms = {
+            "margin": self.loss.value(lengths, y),
+            "reconstruction": (drawn - wanted).square().sum((1, 2, 3)),
+        }
+        return terms["margin"] + self.reconstruction * terms["reconstruction"], terms
+
     def forward(self, batch: Batch, phase: str) -> Step:
         """Losses (n,), lengths (n, k), and the terms of the loss, (n,) each."""
         x, y = batch["x"], batch["y"]
@@ -101,12 +112,7 @@ class CapsuleObjective(Supervised):
             capsules = self.net.encode(x)  # type: ignore[operator]
             lengths = capsules.norm(dim=2)
             drawn = self.net.draw(capsules, shares(y, lengths))  # type: ignore[operator]
-        wanted = x if x.is_floating_point() else x / 255
-        terms = {
-            "margin": self.loss.value(lengths, y),
-            "reconstruction": (drawn - wanted).square().sum((1, 2, 3)),
-        }
-        loss = terms["margin"] + self.reconstruction * terms["reconstruction"]
+        loss, terms = self.compared(x, y, lengths, drawn)
         if self.activity:
             terms["activity"] = mean_size(values)
             loss = loss + self.activity * terms["activity"]

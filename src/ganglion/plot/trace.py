@@ -32,7 +32,7 @@ def plot_trace(trace: Any, ax: Axes | None = None) -> Axes:
 
     Read from the loss at the top down to the input. A filled dot is the norm of dL/d(output), a ring that of
     dL/d(input), the line between them what the layer's local derivative does; the axis is logarithmic. Of more
-    than 24 layers 24 are drawn, evenly chosen.
+    than 24 layers those with weights are drawn, of more than 24 such ones 24, evenly chosen.
 
     Arguments: ``trace`` from ``ganglion.trace``. Returns the axes.
 
@@ -41,7 +41,7 @@ def plot_trace(trace: Any, ax: Axes | None = None) -> Axes:
     >>> plot_trace(trace(torch.nn.Linear(2, 1), torch.ones(3, 2))).get_xscale()
     'log'
     """
-    layers = [layer for layer in trace.shown if layer.arriving > 0][::-1]
+    layers = [layer for layer in trace.chief(MOST_LAYERS) if layer.arriving > 0][::-1]
     ax = new_axes(6.4, 0.9 + 0.27 * min(len(layers), MOST_LAYERS)) if ax is None else ax
     if not layers:
         return nothing(ax, "no gradient reaches any layer")

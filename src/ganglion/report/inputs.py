@@ -90,6 +90,8 @@ class Pictures:
     maps_of: Shown | None = None
     maps: Sequence[tuple[str, Sequence[Any]]] = ()
     """Stage in words -> some of the maps that it makes of ``maps_of``."""
+    steady: tuple[float, int] | None = None
+    """Share of answers that stay when test pictures move by one pixel to each of four sides, and how many pictures."""
     refused: Sequence[tuple[str, str]] = ()
     """Name and sentence of files that are no sound pictures."""
 

@@ -41,6 +41,7 @@ def heal(
     y: Any,
     *,
     sample_weight: Any = None,
+    validation: Any = None,
     judge: Callable[[Any], float] | None = None,
     settings: dict[str, Any] | None = None,
     say: Callable[[str], None] | None = None,
@@ -49,7 +50,7 @@ def heal(
 
     Arguments:
         estimator: fitted; it is not changed.
-        X, y, sample_weight: what it was fitted on.
+        X, y, sample_weight, validation: what it was fitted on.
         judge: ``judge(estimator) -> score``, higher is better; by default the score of the validation part
             that the fit kept aside (balanced accuracy where classes were out of balance).
         settings: parameters of the second training that stand whatever the remedy says.
@@ -75,9 +76,9 @@ def heal(
         k: None if k == "checkpoint" else False for k in ("checkpoint", "resume") if hasattr(estimator, k)
     }
     second = clone(estimator).set_params(**{**change, **apart, **(settings or {})})
-    if "_split_by" in vars(estimator):  # the rows kept aside, if the caller chose them
-        second._split_by = estimator._split_by
-    second.fit(X, y, sample_weight=sample_weight)
+    second.fit(
+        X, y, sample_weight=sample_weight, **({} if validation is None else {"validation": validation})
+    )
     after = score(second)
     kept = second if better(after, before) else estimator
     return Healed(kept, finding, changed, metric, before, after, second.record_.stopped)

@@ -175,6 +175,5 @@ def test_validation_rows_that_do_not_fit_never_train_where_groups_keep_them_apar
     monkeypatch.setattr(classes, "RESIDENT_BELOW", 160 * 64)
     X, y = toy(400)
     model = CNNClassifier(**QUICK)
-    model._split_by = lambda fraction, seed: (np.arange(300), np.arange(300, 400))
-    assert model.fit(X, y).record_.data["n_train"] == 300
+    assert model.fit(X, y, validation=np.arange(400) >= 300).record_.data["n_train"] == 300
     assert model.record_.data["n_validation"] <= 40

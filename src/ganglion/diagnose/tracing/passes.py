@@ -14,7 +14,7 @@ from ganglion.diagnose.tracing.flops import flops
 from ganglion.diagnose.tracing.nest import every
 from ganglion.diagnose.tracing.receptive import receptive_fields
 from ganglion.diagnose.tracing.record import Layer, Trace
-from ganglion.diagnose.tracing.rules import COPIES
+from ganglion.diagnose.tracing.rules import STILL
 from ganglion.diagnose.tracing.tape import Row, Tape, Value
 
 
@@ -134,7 +134,7 @@ def layer_of(
     parameters = {v.name: v for v in outside if v.row is None and not v.name.startswith("input")}
     made = [v for row in rows for v in row.outputs]
     leaving = [v for v in made if users.get(id(v), set()) - own]
-    words = list(dict.fromkeys(row.name for row in rows if row.name not in COPIES)) or [rows[0].name]
+    words = list(dict.fromkeys(row.name for row in rows if row.name not in STILL)) or [rows[0].name]
     return Layer(
         index=index,
         name=(call.path or call.kind) if call.leaf else f"{call.path or call.kind}: {words[0]}",

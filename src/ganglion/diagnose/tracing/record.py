@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ganglion.diagnose.tracing.rules import COPIES
+from ganglion.diagnose.tracing.rules import STILL
 from ganglion.diagnose.tracing.tape import Row, Value
 from ganglion.nn.receptive import Field
 
@@ -47,7 +47,8 @@ class Layer:
     def main(self) -> Row:
         """The row that says most of what the layer computes."""
         weighed = [row for row in self.rows if row.local is not None]
-        return weighed[0] if weighed else max(self.rows, key=lambda row: bool(row.rule) and row.by_formula)
+        moving = [row for row in self.rows if row.name not in STILL] or self.rows
+        return weighed[0] if weighed else max(moving, key=lambda row: bool(row.rule) and row.by_formula)
 
     @property
     def output(self) -> Value:
@@ -68,6 +69,11 @@ class Layer:
     def n_parameters(self) -> int:
         """The number of weights and biases that the layer uses."""
         return sum(value.tensor.numel() for value in self.parameters.values())
+
+    @property
+    def has_matrix(self) -> bool:
+        """Whether a matrix or kernels are among its parameters."""
+        return any(value.tensor.dim() > 1 for value in self.parameters.values())
 
     @property
     def arriving(self) -> float:
@@ -155,12 +161,18 @@ class Trace:
 
     @property
     def shown(self) -> list[Layer]:
-        """The layers without what only moves entries about between modules."""
+        """The layers without what computes nothing between modules."""
         return [
             layer
             for layer in self.layers
-            if layer.rows[0].call.leaf or any(row.name not in COPIES for row in layer.rows)
+            if layer.rows[0].call.leaf or any(row.name not in STILL for row in layer.rows)
         ]
+
+    def chief(self, most: int) -> list[Layer]:
+        """The layers shown; where they are more than ``most``, those with matrices or kernels, and the loss."""
+        shown = self.shown
+        chosen = [layer for layer in shown if layer.kind == "loss" or layer.has_matrix]
+        return chosen if len(shown) > most and any(layer.has_matrix for layer in chosen) else shown
 
     @property
     def flops(self) -> int:

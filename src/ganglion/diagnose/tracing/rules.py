@@ -32,6 +32,9 @@ COPIES = frozenset({
 })  # fmt: skip
 """Operations whose every result entry is a copy of an input entry, or a constant."""
 
+STILL = COPIES | {"to", "contiguous", "clone"}
+"""Operations that compute nothing: numbers change their place, or their kind, at most."""
+
 
 def rule(*names: str) -> Callable[[Callable[..., Gradients]], Callable[..., Gradients]]:
     """Enter a rule under torch's names of the operation."""

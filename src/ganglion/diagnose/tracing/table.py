@@ -10,11 +10,16 @@ from ganglion.diagnose.tracing.rules import COPIES
 from ganglion.diagnose.tracing.slopes import SLOPES
 
 WIDTH = 110
+LEAST = 14  # letters of a column that gives way to others
 STEPS = 12  # of time in one line at most
+MOST_LINES = 48  # of layers that are read line by line; of more only those with weights are shown
+FORWARD_TITLE, BACKWARD_TITLE = 24, 22  # letters up to which a layer's kind stands beside its name
+UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"))
 WORDS = {
-    "add": "1 for each", "sub": "1 and -1", "mul": "the other factor", "cat": "1, parted again",
+    "add": "1 for each", "sub": "1 and -1", "mul": "the other factor", "div": "1 / divisor", "cat": "1, parted again",
     "cross_entropy": "softmax(z) - y", "softmax": "p (g - sum p g)", "log_softmax": "g - p sum g",
     "mean": "1 / n", "sum": "1 for every entry", "dropout": "mask / (1 - p)", "embedding": "1 where looked up",
+    "amax": "1 at the largest, else 0", "amin": "1 at the smallest, else 0",
     "batch_norm": "gamma / s, less means", "layer_norm": "gamma / s, less means", "rms_norm": "gamma / rms, less mean",
     "group_norm": "gamma / s, less means", "instance_norm": "gamma / s, less means",
     "scaled_dot_product_attention": "P^T, and P (dP - mean)", "matmul": "the other matrix",
@@ -43,7 +48,7 @@ UPDATE = (
 
 def table(trace: Trace) -> str:
     """The pass as text that fits 110 columns."""
-    shown = trace.shown
+    shown = trace.chief(MOST_LINES)
     out = "x".join(map(str, trace.output.shape)) or "one number"
     head = [
         f"output {out}, loss {number(trace.loss)} ({trace.loss_name}), module in {trace.mode} mode",
@@ -51,7 +56,7 @@ def table(trace: Trace) -> str:
     ]
     parts = [
         [cut(line, WIDTH) for line in head],
-        [*folded(FORWARD), *forward_lines(shown)],
+        [*folded(FORWARD), *folded(left_out(trace, shown)), *forward_lines(shown)],
         [*folded(BACKWARD), *backward_lines(shown[::-1])],
         *[step_lines(layer) for layer in shown if layer.steps],
         [*folded(UPDATE.format(slope=number(trace.gradient_norm**2))), *folded(check(trace))],
@@ -59,17 +64,33 @@ def table(trace: Trace) -> str:
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
+def left_out(trace: Trace, shown: Sequence[Layer]) -> str:
+    """What is not listed, where something is not."""
+    total = len(trace.shown)
+    if len(shown) == total:
+        return ""
+    return f"Of {total} layers the {len(shown)} with weights and the loss are listed; trace.layers holds all."
+
+
+def titles(layers: Sequence[Layer], most: int) -> list[str]:
+    """Names with their kinds, all without where some would be longer than ``most``."""
+    full = [layer.title for layer in layers]
+    return full if max(map(len, full), default=0) <= most else [layer.name for layer in layers]
+
+
 def forward_lines(layers: Sequence[Layer]) -> list[str]:
-    """What every layer makes of its input."""
-    head = ["#", "layer", "computes", "in > out", "weights", "flop", "sees", "mean", "sd", "zeros"]
+    """What every layer makes of its input; of maps the number of examples stands in the head."""
+    n = examples(layers)
+    shapes = "in > out" if n is None else f"in > out, {n:,} each"
+    head = ["#", "layer", "computes", shapes, "weights", "flop", "sees", "mean", "sd", "zeros"]
     lines = []
-    for layer in layers:
+    for layer, title in zip(layers, titles(layers, FORWARD_TITLE)):
         values = layer.output.tensor
         spread = float(values.std(correction=0)) if values.numel() else 0.0
         zeros = f"{100 * float((values == 0).double().mean()):.0f} %"
         lines.append([
-            str(layer.index), layer.title, symbol(layer), f"{sizes(layer.in_shape)} > {sizes(layer.out_shape)}",
-            f"{layer.n_parameters:,}" if layer.n_parameters else "", f"{layer.flops:,}" if layer.flops else "",
+            str(layer.index), title, symbol(layer), f"{sizes(layer.in_shape, n)} > {sizes(layer.out_shape, n)}",
+            count(layer.n_parameters), count(layer.flops),
             str(layer.sees or ""), number(float(values.double().mean())), number(spread), zeros,
         ])  # fmt: skip
     return aligned(head, lines, left={1, 2, 3}, room=(1, 2))
@@ -87,7 +108,7 @@ def backward_lines(layers: Sequence[Layer]) -> list[str]:
         "gradient of the parameters",
     ]
     lines = []
-    for layer in layers:
+    for layer, title in zip(layers, titles(layers, BACKWARD_TITLE)):
         leaves = bool(layer.shares())
         weights = ", ".join(
             f"{name.rsplit('.', 1)[-1]} {number(norm(v.grad))}"
@@ -98,7 +119,7 @@ def backward_lines(layers: Sequence[Layer]) -> list[str]:
             length = together(v.grad for v in layer.parameters.values())
             weights = f"{len(layer.parameters)} tensors, together {number(length)}"
         lines.append([
-            str(layer.index), layer.title, number(layer.arriving), local(layer),
+            str(layer.index), title, number(layer.arriving), local(layer),
             number(layer.leaving) if leaves else "", number(layer.gain) if leaves else "", weights,
         ])  # fmt: skip
     return aligned(head, lines, left={1, 3, 6}, room=(1, 3, 6))
@@ -133,6 +154,10 @@ def local(layer: Layer) -> str:
         return "by autograd"
     if main.name in COPIES:
         return "1, moved to its place"
+    parts = layer.operation.split(", ")
+    if len(parts) > 1:
+        told = len(parts) == 2 and all(part in WORDS for part in parts)
+        return ", ".join(WORDS[part] for part in parts) if told else f"{len(layer.rows)} operations"
     return WORDS.get(main.name, main.rule.split(":  ", 1)[-1].rstrip("."))
 
 
@@ -165,16 +190,15 @@ def check(trace: Trace) -> str:
 
 
 def aligned(head: list[str], lines: list[list[str]], left: set[int], room: Sequence[int]) -> list[str]:
-    """Columns under their heads, empty ones left out; in lines too long the columns in ``room`` give way in turn."""
+    """Columns under their heads, empty ones left out; where lines are too long the widest in ``room`` gives way."""
     kept = [i for i in range(len(head)) if any(line[i] for line in lines)]
     places = {i: place for place, i in enumerate(kept)}
     left, room = {places[i] for i in left if i in places}, [places[i] for i in room if i in places]
     rows = [[row[i] for i in kept] for row in (head, *lines)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(kept))]
-    for i in (*room, *room):
-        over = sum(widths) + 2 * (len(widths) - 1) - WIDTH
-        if over > 0:
-            widths[i] = max(len(rows[0][i]), 14, widths[i] - over)
+    for _ in range(sum(widths) + 2 * (len(widths) - 1) - WIDTH):
+        widest = max(room, key=lambda i: widths[i] if widths[i] > max(LEAST, len(rows[0][i])) else 0)
+        widths[widest] -= 1
     return ["  ".join(
         cut(cell, w).ljust(w) if i in left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))
     ).rstrip() for row in rows]  # fmt: skip
@@ -197,9 +221,30 @@ def folded(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH)
 
 
-def sizes(shape: tuple[int, ...]) -> str:
-    """A shape in one word."""
-    return "x".join(map(str, shape)) or "1"
+def examples(layers: Sequence[Layer]) -> int | None:
+    """How many examples go through, where all shapes start with their number and some are maps (n, c, h, w)."""
+    shapes = [s for layer in layers if layer.kind != "loss" for s in (layer.in_shape, layer.out_shape)]
+    first = {shape[0] if len(shape) > 1 else None for shape in shapes}
+    return first.pop() if len(first) == 1 and max(map(len, shapes)) > 3 else None
+
+
+def sizes(shape: tuple[int, ...], n: int | None = None) -> str:
+    """A shape in one word, without a first number ``n``.
+
+    >>> sizes((32, 8, 6, 6)), sizes((32, 8, 6, 6), 32), sizes(())
+    ('32x8x6x6', '8x6x6', '1')
+    """
+    return "x".join(map(str, shape[1:] if shape and shape[0] == n else shape)) or "1"
+
+
+def count(value: int) -> str:
+    """How many, in at most seven letters; nothing for none.
+
+    >>> [count(v) for v in (0, 18_432, 42_467_328)]
+    ['', '18,432', '42.5M']
+    """
+    size, unit = next(((size, unit) for size, unit in UNITS if value >= size), (1, ""))
+    return f"{value / size:.3g}{unit}" if unit else f"{value:,}" if value else ""
 
 
 def number(value: float) -> str:

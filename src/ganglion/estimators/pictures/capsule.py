@@ -11,6 +11,7 @@ from ganglion.base.errors import DataError, ParameterError
 from ganglion.base.fields import AtLeast, Known
 from ganglion.estimators.base import plain
 from ganglion.estimators.pictures.classes import PictureClassifier
+from ganglion.estimators.supervised import Pass
 from ganglion.models.capsule import CapsuleNet
 from ganglion.nn.activations import ACTIVATIONS, activation_named
 from ganglion.nn.norms import OF_MAPS, norm_of_maps
@@ -84,6 +85,15 @@ class CapsuleClassifier(PictureClassifier):
     def _objective(self, model: nn.Module) -> Objective:
         loss = self._loss(smooth=True)
         return CapsuleObjective(model, loss, self.reconstruction, self.l1, self.max_norm, self.activity)
+
+    def _compared(self, x: Tensor, goal: Tensor) -> Pass:
+        """Lengths and the picture that the true class's capsule draws, by the objective's own loss."""
+        objective = CapsuleObjective(self.module_, self._loss(smooth=True), self.reconstruction)
+
+        def cost(output: tuple[Tensor, Tensor]) -> Tensor:
+            return objective.compared(x, goal, *output)[0].mean()
+
+        return Pass((x, goal), cost, f"{self.loss} and reconstruction, mean of {len(x):,} pictures")
 
     def _both_ways(self, x: Tensor) -> Tensor:
         """The lengths of the class capsules (n, k); nothing is drawn."""

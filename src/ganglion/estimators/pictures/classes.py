@@ -14,19 +14,18 @@ from ganglion.base.seeds import seed_from, seeded
 from ganglion.data.augment import Augment, augment_for, augment_named
 from ganglion.data.images import Images
 from ganglion.data.pictures import unit
-from ganglion.data.split import stratified_split
+from ganglion.data.split import MIN_VALIDATION, stratified_split
 from ganglion.data.streamed import RESIDENT_BELOW
 from ganglion.estimators.classes import ClassTarget
 from ganglion.estimators.pictures.network import PictureNetwork
-from ganglion.estimators.supervised import SupervisedLearner
-from ganglion.estimators.table import read_weight
+from ganglion.estimators.supervised import Pass, SupervisedLearner
+from ganglion.estimators.table import read_validation, read_weight
 from ganglion.estimators.training import Part, SetUp, answers
 from ganglion.objectives.base import Objective
 from ganglion.objectives.supervised import Supervised
 from ganglion.train.plan import numpy_on_one_thread
 from ganglion.train.run import Run
 
-MIN_VALIDATION = 10  # fewer pictures tell epochs apart by luck
 GLANCE = 5_000  # pictures by which augmentation is chosen
 SOFT = ("cross_entropy", "kl", "margin")  # losses that take shares of classes for a target
 YARDSTICK_COLUMNS = 256  # of the small pictures that simple models get
@@ -35,6 +34,7 @@ YARDSTICK_COLUMNS = 256  # of the small pictures that simple models get
 class PictureClassifier(ClassTarget, PictureNetwork, SupervisedLearner):
     """A network from pictures to classes; subclasses build the module."""
 
+    _unit = "pictures"
     test_time: Annotated[
         Literal["auto", "off"], "auto also asks about the mirrored picture where training mirrored pictures"
     ] = "auto"
@@ -45,11 +45,15 @@ class PictureClassifier(ClassTarget, PictureNetwork, SupervisedLearner):
 
     # --- training -----------------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "PictureClassifier":
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, validation: Any = None
+    ) -> "PictureClassifier":
         """Learn from pictures X and labels y (n,), with optional weights (n,).
 
-        X may be an array (n, h, w) or (n, h, w, c), a list of such pictures, or a list or column of file paths. Raises
-        ``DataError`` or ``ParameterError``.
+        X may be an array (n, h, w) or (n, h, w, c), a list of such pictures, or a list or column of file paths.
+        ``validation`` (n,) is true for the pictures that are not trained on and choose the epoch, such as those of
+        whole patients; without it ``validation_fraction`` of them are split off by chance. Raises ``DataError`` or
+        ``ParameterError``.
         """
         self._check()
         self._need(y)
@@ -62,17 +66,19 @@ class PictureClassifier(ClassTarget, PictureNetwork, SupervisedLearner):
         weight = read_weight(sample_weight, None, given)[images.kept]
         codes = self._read_target(labels[images.kept], weight, classes=None, keep=again)
         weight = self._class_weighted(codes, weight)
+        parts = read_validation(validation, given, images.kept)
         seed = seed_from(self.random_state)
         with seeded(seed), numpy_on_one_thread():
-            return self._fit(images, codes, weight, seed, again)
+            return self._fit(images, codes, weight, seed, again, parts)
 
     def _fit(
-        self, images: Images, codes: np.ndarray, weight: np.ndarray, seed: int, again: bool
-    ) -> "PictureClassifier":
-        device, rows = self._device(), self._split(codes, seed)
+        self, images: Images, codes: np.ndarray, weight: np.ndarray, seed: int, again: bool,
+        parts: tuple[np.ndarray, np.ndarray] | None,
+    ) -> "PictureClassifier":  # fmt: skip
+        device, rows = self._device(), parts or self._split(codes, seed)
         resident = images.nbytes <= RESIDENT_BELOW
         kept = len(images) if resident else max(1, RESIDENT_BELOW // 4 // (images.nbytes // len(images)))
-        rows = within(*rows, kept, back=self._split_by is None)
+        rows = within(*rows, kept, back=parts is None)
         seen = spaced(rows[0], kept)
         train, held = (self._part(images, codes, weight, part, device) for part in (seen, rows[1]))
         if not again:
@@ -97,8 +103,6 @@ class PictureClassifier(ClassTarget, PictureNetwork, SupervisedLearner):
     def _split(self, codes: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         if round(len(codes) * self.validation_fraction) < MIN_VALIDATION:
             return np.arange(len(codes)), np.zeros(0, dtype=np.int64)
-        if self._split_by is not None:
-            return self._split_by(self.validation_fraction, seed)
         return stratified_split(codes, self.validation_fraction, seed)
 
     def _part(
@@ -150,6 +154,22 @@ class PictureClassifier(ClassTarget, PictureNetwork, SupervisedLearner):
 
     # --- answering ----------------------------------------------------------------------------------------
 
+    def _inputs(self, X: Any, dtype: torch.dtype) -> Tensor:
+        x = self._pixels(self._read_pictures(X, reset=False))
+        return x.to(dtype) if x.is_floating_point() else x.to(dtype) / 255
+
+    def _compared(self, x: Tensor, goal: Tensor) -> Pass:
+        """As for tables; where answers take the mirrored pictures in, these go through in the same pass."""
+        if not self._mirrors():
+            return super()._compared(x, goal)
+        value, n = self._loss(smooth=True).value, len(x)
+
+        def cost(output: Tensor) -> Tensor:
+            return value((output[:n] + output[n:]) / 2, goal).mean()
+
+        words = f"{self.loss}, mean of {n:,} pictures and their mirrors"
+        return Pass((torch.cat([x, x.flip(3)]),), cost, words)
+
     def _answers(self, x: Tensor) -> Tensor:
         """Outputs in the arithmetic of training, as the loop asks for them after each epoch."""
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self._precision == "bf16"):
@@ -191,7 +211,7 @@ def within(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows for training and at most so many for validation, since these stay in memory.
 
-    The others go ``back`` to training; where groups or time keep the parts asunder they are left out.
+    The others go ``back`` to training; where the caller keeps the parts asunder they are left out.
 
     >>> [part.tolist() for part in within(np.array([0, 2]), np.array([1, 3, 4, 5]), 2)]
     [[0, 2, 3, 5], [1, 4]]

@@ -14,7 +14,7 @@ from ganglion.base.seeds import seed_from, seeded
 from ganglion.data.augment import Augment, augment_for, augment_named
 from ganglion.data.images import Images
 from ganglion.data.objects import Objects, padded, read_objects
-from ganglion.data.split import plain_split
+from ganglion.data.split import MIN_VALIDATION, plain_split
 from ganglion.estimators.base import plain
 from ganglion.estimators.pictures.network import PictureNetwork
 from ganglion.estimators.table import read_weight
@@ -26,7 +26,6 @@ from ganglion.nn.norms import NORMS, norm_named
 from ganglion.objectives.detection import Detection
 from ganglion.train.plan import numpy_on_one_thread
 
-MIN_VALIDATION = 10  # fewer pictures tell epochs apart by luck
 SCORED = 200  # training pictures that the training score is taken from
 SMALL_SIDE = (
     20.0  # pixels that the shorter sides of nearly all boxes shall keep where pictures are made smaller

@@ -55,7 +55,7 @@ class PictureFields(Fields):
 class PictureNetwork(PictureFields, Learner):
     """An estimator whose inputs are pictures of one size; learned: ``image_shape_`` (c, h, w), ``pixel_range_``."""
 
-    optimizer, lr = "muon", 4e-3
+    optimizer, lr, schedule = "muon", 4e-3, "flat_cosine"
     preprocessor_ = None  # the columns of tables; what pictures go through stands in the module's first layer
 
     # --- reading ------------------------------------------------------------------------------------------

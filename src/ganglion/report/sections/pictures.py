@@ -7,7 +7,7 @@ from ganglion.plot.pictures import SMALL, as_rgb, data_uri
 from ganglion.plot.text import clean, label
 from ganglion.report.inputs import Pictures, ReportInput, Shown
 from ganglion.report.parts import parts
-from ganglion.report.words import sure
+from ganglion.report.words import score, sure
 
 TEMPLATE = "pictures.html"
 REFUSED = 50  # files listed
@@ -28,6 +28,7 @@ def context(result: ReportInput) -> dict[str, Any]:
         "filters": images(shown.filters),
         "maps": [row(name, pictures) for name, pictures in shown.maps],
         "maps_of": None if shown.maps_of is None else tile(shown.maps_of),
+        "steady": None if shown.steady is None else steady(*shown.steady),
         "refused": [{"name": clean(name), "why": clean(why)} for name, why in shown.refused[:REFUSED]],
         "shown": shown,
     }
@@ -40,6 +41,16 @@ def tile(one: Shown) -> dict[str, Any]:
     words = {"true": label(one.true, 40), "predicted": label(one.predicted, 40), "sure": sure(one.confidence)}
     alt = f"{words['true']}, {said}"
     return {**image(one.pixels), **words, "name": clean(one.name), "right": right, "alt": alt}
+
+
+def steady(share: float, n: int) -> str:
+    """How often answers stay when pictures move by a pixel, as a sentence.
+
+    >>> steady(0.975, 200)
+    'Moved by one pixel up, down, left or right, 200 test pictures keep their answer in 97.5% of 800 trials.'
+    """
+    what = "1 test picture keeps its answer" if n == 1 else f"{n:,} test pictures keep their answer"
+    return f"Moved by one pixel up, down, left or right, {what} in {score(share, 'accuracy')} of {4 * n:,} trials."
 
 
 def row(name: Any, pictures: Sequence[Any]) -> dict[str, Any]:
