@@ -11,16 +11,13 @@ from ganglion.base.errors import DataError, ParameterError
 from ganglion.base.fields import AtLeast, Between, Fields, Known, fields_of
 from ganglion.base.named import name_in
 from ganglion.estimators.table import read_labels
-from ganglion.estimators.training import Part, weighted_mean
+from ganglion.estimators.training import TELLING, Part, weighted_mean
 from ganglion.metrics.calibration import best_temperature
 from ganglion.metrics.tasks import fit_scores
 from ganglion.objectives.losses import CLASS_LOSSES, Loss, loss_named
 from ganglion.train.run import Run
 
 SMOOTHED = ("cross_entropy", "binary_cross_entropy")
-REFINED_FROM = (
-    1_000  # validation rows; fewer can be told apart without a mistake, and then no temperature is best
-)
 
 
 class ClassTarget(ClassifierMixin, Fields):
@@ -121,7 +118,8 @@ class ClassTarget(ClassifierMixin, Fields):
 
     def _judged(self, output: Tensor, held: Part) -> dict[str, float]:
         row = super()._judged(output, held)  # type: ignore[misc]
-        if len(held.y) < REFINED_FROM or name_in(self.loss) != "cross_entropy":
+        # few rows can be told apart without a mistake, and then no temperature is the best
+        if len(held.y) < TELLING or name_in(self.loss) != "cross_entropy":
             return row
         logits = self._loss(smooth=False).answer(output).double().cpu().numpy()
         weight = None if held.weight is None else held.weight.cpu().numpy()

@@ -20,6 +20,11 @@ def start_named(text: str) -> object:
     return None if text in OF_ACTIVATION else init_named(text)
 
 
+def schedule_field(text: str) -> object:
+    """The schedule of a field's text, or nothing where it is chosen; raises ``ParameterError``."""
+    return None if text == "auto" else schedule_named(text)
+
+
 class TrainingFields(Fields):
     """How long, how fast and where a network trains."""
 
@@ -38,8 +43,10 @@ class TrainingFields(Fields):
         float, Between(0, 1, open_high=True), "momentum of sgd, beta_1 of adam and its kin"
     ] = 0.9
     schedule: Annotated[
-        str, Known("schedule", lambda: list(SCHEDULES), schedule_named), "course of the step size"
-    ] = "cool_down"
+        str,
+        Known("schedule", lambda: ["auto", *SCHEDULES], schedule_field),
+        "course of the step size; auto is cool_down where many validation rows choose the epoch, else flat_cosine",
+    ] = "auto"
     weight_decay: Annotated[
         float, AtLeast(0), Search(1e-6, 1e-1, log=True), "decay of the weights per step, times the step size"
     ] = 1e-2

@@ -110,7 +110,9 @@ class DenseNetwork(TableMixin, NetworkFields, TableFields, SupervisedLearner):
     ) -> "DenseNetwork":
         settings = settings or self
         made = self._prepare(rows, y, weight, seed, settings, again, parts)
-        set_up = SetUp.of_rows(settings, self.module_, self._loss(smooth=True), made.train, moments)
+        set_up = SetUp.of_rows(
+            settings, self.module_, self._loss(smooth=True), made.train, moments, len(made.held.x)
+        )
         validate = (lambda: self._validation(made.held)) if len(made.held.x) else None
         run = self._train(set_up, seed, made.contents(), validate)
         online = moments is not None or settings is not self

@@ -24,7 +24,7 @@ from ganglion.objectives.supervised import Supervised, SupervisedByHand, goes_by
 from ganglion.optim.average import average_named
 from ganglion.optim.flat import Flat
 from ganglion.optim.optimizers import goes_flat, make_flat, make_optimizer
-from ganglion.optim.schedules import schedule_named
+from ganglion.optim.schedules import Schedule, cool_down, flat_cosine, schedule_named
 from ganglion.train.checkpoint import Checkpoint
 from ganglion.train.clip import Clip
 from ganglion.train.panel import Panel
@@ -34,6 +34,7 @@ from ganglion.train.run import Keep, Run
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bf16": torch.float32}
 ANSWER_ROWS = 8192  # rows per forward pass outside training
+TELLING = 1_000  # validation rows from which on a difference between two epochs is more than luck
 ONLINE = {
     "max_epochs": 1,
     "validation_fraction": 0.0,
@@ -138,24 +139,28 @@ class SetUp:
         batches: see ``data.batches``.
         plan: how the run computes.
         flat: the buffer of all parameters, where there is one.
+        held: validation rows that choose the epoch.
 
     Raises ``ParameterError`` for batches of one example under batch normalisation.
     """
 
     def __init__(
-        self, settings: Any, objective: Objective, optimizer: Any, batches: Any, plan: Plan, flat: Any = None
-    ) -> None:
+        self, settings: Any, objective: Objective, optimizer: Any, batches: Any, plan: Plan, flat: Any = None,
+        held: int = 0,
+    ) -> None:  # fmt: skip
         if objective.couples_batch and plan.batch_size == 1:
             raise ParameterError(
                 "batch normalisation needs batch_size of at least 2, got 1; set batch_size=32."
             )
         self.settings, self.objective, self.optimizer = settings, objective, optimizer
-        self.batches, self.plan, self.flat = batches, plan, flat
+        self.batches, self.plan, self.flat, self.held = batches, plan, flat, held
         self.panel = Panel(settings.watch)
         self._threads = threads(plan.threads)
 
     @classmethod
-    def of_rows(cls, settings: Any, model: nn.Module, loss: Loss, train: Part, state: Any = None) -> "SetUp":
+    def of_rows(
+        cls, settings: Any, model: nn.Module, loss: Loss, train: Part, state: Any = None, held: int = 0
+    ) -> "SetUp":
         """For rows that lie on the device: ``model`` (n, features) -> (n, outputs), by hand where that goes.
 
         ``state`` is that of the optimiser after an earlier ``partial_fit``.
@@ -184,7 +189,7 @@ class SetUp:
             optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
         least = 2 if objective.couples_batch else 1  # a row alone has no spread to be normalised by
         batches = ResidentBatches(train.tensors(), plan.batch_size, least=least)
-        return cls(settings, objective, optimizer, batches, plan, flat)
+        return cls(settings, objective, optimizer, batches, plan, flat, held)
 
     def __enter__(self) -> "SetUp":
         self._threads.__enter__()
@@ -203,7 +208,7 @@ class SetUp:
             "optimizers": {"train": self.optimizer},
             "epochs": chosen.max_epochs,
             "seed": seed,
-            "schedule": schedule_named(chosen.schedule),
+            "schedule": schedule_of(chosen, self.held),
             "clip": Clip(chosen.clip_norm, chosen.clip_value, chosen.clip_adaptive, chosen.scale_norm),
             "average": None if chosen.average is None else average_named(chosen.average),
             "accumulate": chosen.accumulate,
@@ -214,6 +219,13 @@ class SetUp:
             "checkpoint": checkpoint_of(chosen, data, self.plan, seed),
             "hooks": (*self.panel.hooks, *([Progress()] if chosen.verbose else [])),
         }
+
+
+def schedule_of(settings: Any, held: int) -> Schedule:
+    """The schedule that settings ask for; auto cools down what stands still where validation rows can tell that."""
+    if settings.schedule != "auto":
+        return schedule_named(settings.schedule)
+    return cool_down() if settings.early_stopping and held >= TELLING else flat_cosine()
 
 
 def rates_of(settings: Any) -> dict[str, float]:
