@@ -305,10 +305,10 @@ def test_what_a_library_calls_a_category_is_one():
 
 def test_a_wide_matrix_is_quick():
     X = np.random.default_rng(0).normal(size=(4, 100_000))
-    start = time.perf_counter()
+    start = time.process_time()
     out = TablePreprocessor(scale="standard").fit_transform(X)
     assert out.shape == X.shape
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_iterative_imputing_refuses_hundreds_of_columns():

@@ -297,6 +297,9 @@ def test_many_validation_rows_choose_the_epoch_at_the_best_temperature(tmp_path)
     assert -np.log(proba[rows, y]).mean() < -np.log(raw[rows, y]).mean()
     model.save(tmp_path / "m.ganglion")
     assert np.array_equal(load(tmp_path / "m.ganglion").predict_proba(X), proba)
+    temperature = model.temperature_
+    assert model.partial_fit(X, y).temperature_ == temperature  # weights go on from where they were
+    assert model.set_params(validation_fraction=0.0).fit(X, y).temperature_ == 1.0
 
 
 def test_few_validation_rows_leave_the_outputs_as_they_are():

@@ -100,7 +100,7 @@ class ClassTarget(ClassifierMixin, Fields):
         return weight * factors[codes]
 
     def _learn_target(self, y: np.ndarray, weight: np.ndarray) -> None:
-        self.n_outputs_ = len(self.classes_)
+        self.n_outputs_, self.temperature_ = len(self.classes_), 1.0
 
     def _goal(self, y: np.ndarray) -> np.ndarray:
         return y
@@ -128,8 +128,9 @@ class ClassTarget(ClassifierMixin, Fields):
 
     def _record(self, run: Run, *args: Any, **facts: Any) -> None:
         super()._record(run, *args, **facts)  # type: ignore[misc]
-        kept = [row for row in run.history if row["epoch"] == self.best_epoch_]  # type: ignore[attr-defined]
-        self.temperature_ = kept[0].get("temperature", 1.0) if kept else 1.0
+        for row in run.history:
+            if row["epoch"] == self.best_epoch_:  # type: ignore[attr-defined]
+                self.temperature_ = row.get("temperature", self.temperature_)
 
     def _score(self, output: Tensor, part: Part) -> float:
         codes = self._loss(smooth=False).answer(output).argmax(1)
@@ -149,7 +150,10 @@ class ClassTarget(ClassifierMixin, Fields):
         )
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Logits or margins (n, classes); for two classes their difference (n,), above 0 for the second class."""
+        """Logits or margins (n, classes) over ``temperature_``; for two classes their difference (n,).
+
+        That is above 0 for the second class.
+        """
         logits = self._logits(X).numpy()
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
