@@ -27,7 +27,8 @@ def sigmoid(a):
 def by_formula(model, features, words):
     """Logits and weights of one caption, word by word."""
     w = {k: v.detach().numpy() for k, v in model.state_dict().items()}
-    start = np.tanh(w["start.weight"] @ features.mean(0) + w["start.bias"])
+    maps = features - w["places"]
+    start = np.tanh(w["start.weight"] @ np.r_[maps.mean(0), maps.max(0)] + w["start.bias"])
     h, c = np.split(start, 2)
     before, logits, alphas = model.n_words, [], []
     for word in words:
@@ -76,6 +77,18 @@ def test_search_says_what_the_pass_finds_probable(attention, pictures):
     each = logits.log_softmax(2).gather(2, words.clamp(min=0)[..., None]).squeeze(2)
     assert torch.allclose((each * (words >= 0)).sum(1), log_p.double(), atol=1e-5)
     assert not (words == 1).any()
+
+
+def test_the_whole_says_what_is_there_and_how_much_of_it_but_not_where():
+    """A spot here, the same one there, and both: one maximum in all three, and a mean that has moved twice as far."""
+    model, spots = net(kernel=1, convolutions=1), torch.zeros(4, 1, 6, 8, dtype=torch.float64)
+    spots[1, 0, 0, 0] = spots[2, 0, 4, 6] = spots[3, 0, 0, 0] = spots[3, 0, 4, 6] = 1.0
+    mean, most = model.look(spots).whole.chunk(2, 1)
+    assert torch.allclose(most[1:], most[1].expand(3, -1), atol=1e-12)
+    assert not torch.allclose(most[0], most[1], atol=1e-3)
+    assert torch.allclose(mean[1], mean[2], atol=1e-12)
+    assert torch.allclose(mean[3] - mean[0], 2 * (mean[1] - mean[0]), atol=1e-12)
+    assert not torch.allclose(mean[3], mean[1], atol=1e-4)
 
 
 def test_hard_attention_draws_by_its_weights():

@@ -32,18 +32,15 @@ def test_the_unseen_combinations_are_unseen():
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    reason="0.87 with 9,000 pictures and 12 epochs: counted shapes of unseen colours", strict=False
-)
 def test_image_captioning():
     """95 % of captions and more are exactly right on unseen combinations, and BLEU-4 is sacrebleu's."""
-    sacrebleu = pytest.importorskip("sacrebleu")
     world = shapes()
     held = world.held_out(0)
     model = ImageCaptioner(**world.RECIPE).fit(*world.world(world.PICTURES, 0, False, held))
     X, captions = world.world(1000, 1, True, held)
     texts = model.predict(X)
     assert model.score(X, captions) >= 0.95
+    sacrebleu = pytest.importorskip("sacrebleu")  # last: what is said right needs no peer to be judged
     references = [[several[i % len(several)] for several in captions] for i in range(2)]
     theirs = sacrebleu.corpus_bleu(texts, references, tokenize="none", force=True).score / 100
     assert bleu(texts, captions) == pytest.approx(theirs, abs=1e-12)

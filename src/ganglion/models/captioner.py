@@ -15,16 +15,21 @@ from ganglion.nn.activations import activation_named
 from ganglion.nn.init import initialise
 from ganglion.nn.noise import Dropout
 from ganglion.nn.pictures import Standardise
+from ganglion.nn.pooling import GlobalPool
 from ganglion.nn.shapes import check_shapes
 
 EXPECTED = 0.5  # share of captions whose places are not drawn while hard attention trains
 
 
 class Memory(NamedTuple):
-    """What the decoder sees: features (n, places, d) and what attention compares them by, (n, places, a)."""
+    """What the decoder sees: features (n, places, d), what attention compares them by (n, places, a), and the whole.
+
+    ``whole`` (n, 2 d) is each feature's mean over all places and its maximum.
+    """
 
     features: Tensor
     keys: Tensor
+    whole: Tensor
 
 
 class Told(NamedTuple):
@@ -64,6 +69,12 @@ class CaptionNet(nn.Module):
     the rest take the mean, as there, against the variance), the most probable one when it answers. The grid's places
     have a learned vector each, so that words can speak of left and right; it begins as a plane, ``y u + x v`` with
     random u and v, so that what holds between two places holds between their neighbours too.
+
+    The LSTM begins with what the whole picture shows, ``[h_0, c_0] = tanh(S [mean_i f_i, max_i f_i])``, where f are the
+    features before the places' vectors. The mean says how much there is, which attention cannot, since its weights sum
+    to 1; the maximum says whether a thing is there at all (Oquab et al. 2015, CVPR; both side by side: Woo et al. 2018,
+    arXiv:1807.06521). From the mean alone, as Xu et al. begin, "two alike" is no weighted sum of colours and shapes and
+    is learned for each colour and shape by heart; with the maxima it is: much there, and no second colour or shape.
 
     Arguments:
         shape: (channels, height, width) of a picture.
@@ -114,7 +125,8 @@ class CaptionNet(nn.Module):
         self.keys = nn.Linear(d, half)
         self.attention = Attention(units, half)
         self.words = nn.Embedding(n_words + 1, half)  # the last stands before the first word
-        self.start = nn.Linear(d, 2 * units)
+        self.whole = GlobalPool("average", "max")
+        self.start = nn.Linear(2 * d, 2 * units)
         self.cell = nn.LSTMCell(half + d, units)
         self.deep = nn.Linear(units + d, half)
         self.drop = Dropout(dropout)
@@ -127,12 +139,14 @@ class CaptionNet(nn.Module):
     def look(self, x: Tensor) -> Memory:
         """Pictures (n, c, h, w), whole numbers to 255 or floats to 1, as the decoder sees them."""
         x = self.standardise(x).contiguous(memory_format=torch.channels_last)
-        features = self.features(x).flatten(2).transpose(1, 2) + self.places
-        return Memory(features, self.keys(features))
+        maps = self.features(x)
+        # the whole is taken before the places are added: a maximum behind them would depend on where a thing lies
+        features = maps.flatten(2).transpose(1, 2) + self.places
+        return Memory(features, self.keys(features), self.whole(maps))
 
     def begin(self, memory: Memory) -> tuple[Tensor, Tensor]:
-        """The LSTM's state before the first word, from the mean of the grid."""
-        hidden, cell = torch.tanh(self.start(memory.features.mean(1))).chunk(2, 1)
+        """The LSTM's state before the first word."""
+        hidden, cell = torch.tanh(self.start(memory.whole)).chunk(2, 1)
         return hidden, cell
 
     def take(self, weights: Tensor, features: Tensor, mean: Tensor | None) -> tuple[Tensor, Tensor]:
