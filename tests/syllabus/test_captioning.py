@@ -32,6 +32,7 @@ def test_the_unseen_combinations_are_unseen():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_image_captioning():
     """95 % of captions and more are exactly right on unseen combinations, and BLEU-4 is sacrebleu's."""
     world = shapes()
