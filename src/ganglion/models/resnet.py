@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ganglion.base.errors import ParameterError
 from ganglion.models.cnn import Head
 from ganglion.nn.activations import activation_named
+from ganglion.nn.convolution import conv
 from ganglion.nn.init import initialise
 from ganglion.nn.noise import DropPath
 from ganglion.nn.norms import norm_named
@@ -59,7 +60,7 @@ class Parts:
 
     def conv(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
         """A convolution that keeps the size, or divides it by the stride; a norm beside it has the offset."""
-        return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=self.norm is None)
+        return conv(inputs, outputs, kernel, stride, bias=self.norm is None)
 
     def normed(self, units: int, *, active: bool = True) -> list[nn.Module]:
         """The norm, and the activation if ``active``."""
