@@ -215,6 +215,7 @@ def fastai_fit(goal: float, epochs: int) -> Watch:
     """fastai's Learner on tensors; its own recipe: Adam under the one-cycle policy."""
     import torch
     from fastai.basics import Callback, CancelFitException, DataLoader, DataLoaders, Learner
+    from fastai.callback import progress, schedule  # noqa: F401 - they give the learner its methods
 
     X, y, X_test, y_test = (torch.as_tensor(part) for part in floats())
     held, watch = len(X) // 10, Watch(goal)
@@ -248,7 +249,7 @@ CONTESTANTS: dict[str, tuple[Callable[..., Watch], dict[str, Any], dict[str, str
     "Lightning": (lightning_fit, {}, {}, ("lightning",)),
     "fastai, one cycle": (fastai_fit, {}, {}, ("fastai",)),
 }
-EPOCHS = {"Ganglion, default recipe": 5, "fastai, one cycle": 8}  # schedules that end need to know when
+EPOCHS = {"Ganglion, default recipe": 3, "fastai, one cycle": 8}  # schedules that end need to know when
 
 
 def child(name: str, goal: float, epochs: int) -> None:

@@ -17,6 +17,8 @@ PUBLIC = {
     "MLPRegressor": "ganglion.estimators.mlp",
     "ObjectDetector": "ganglion.estimators.pictures.detector",
     "Perceptron": "ganglion.estimators.perceptron",
+    "SequenceClassifier": "ganglion.estimators.sequences.series",
+    "SequenceRegressor": "ganglion.estimators.sequences.series",
     "StyleTransfer": "ganglion.estimators.pictures.style",
     "UNetSegmenter": "ganglion.estimators.pictures.unet",
     "ResNetClassifier": "ganglion.estimators.pictures.resnet",

@@ -15,11 +15,14 @@ from ganglion.estimators.pictures.captioner import ImageCaptioner
 from ganglion.estimators.pictures.detector import ObjectDetector
 from ganglion.estimators.pictures.network import PictureNetwork
 from ganglion.estimators.pictures.unet import UNetSegmenter
+from ganglion.estimators.sequences.language import LanguageModel
+from ganglion.estimators.sequences.series import SeriesNetwork
 from ganglion.metrics.detection import Detections
 
 QUICK = {"max_epochs": 12, "hidden_layer_sizes": (24,), "batch_size": 32, "dropout": 0.1, "widths":
          (8,), "depth": 8, "width": 4, "backbone": "EdgesAndCorners", "types": 2, "decoder": (16,),
-         "augment": "crop(1)", "stride": 2, "units": 32, "score_threshold": 0.0}  # fmt: skip
+         "augment": "crop(1)", "stride": 2, "units": 32, "score_threshold": 0.0,
+         "layers": 1}  # fmt: skip
 
 
 @register_module
@@ -145,12 +148,40 @@ def caption_problem(cls, table):
     return Problem(X, np.array(y), 0.4, 64, 1e-5, None)
 
 
+def series_problem(cls, table):
+    """Series of 4 to 9 places and two channels; what counts is how high the first one rises."""
+    rng = np.random.default_rng(0)
+
+    def made(heights):
+        found = np.empty(len(heights), dtype=object)
+        for i, height in enumerate(heights):
+            found[i] = rng.normal(0, 0.3, (rng.integers(4, 10), 2))
+            found[i][rng.integers(len(found[i])), 0] += height
+        return found
+
+    heights = rng.integers(2, size=200) * 3.0
+    classes = is_classifier(cls())
+    y = np.where(heights > 0, "high", "low") if classes else heights
+    return Problem(made(heights), y, 0.6 if classes else 0.0, 2, 1e-5, lambda codes: made(4.0 * codes))
+
+
+def language_problem(cls, table):
+    """Sentences of three words each, of which the second follows from the first."""
+    rng = np.random.default_rng(0)
+    after = {"cats": "eat", "dogs": "run", "birds": "fly"}
+    firsts = rng.choice(list(after), 60)
+    X = np.array([f"{word} {after[word]} {rng.choice(['now', 'often'])}" for word in firsts], dtype=object)
+    return Problem(X, np.zeros(60), -2.5, 1, 1e-4, None)
+
+
 # the first that an estimator is a kind of makes its problem
 PROBLEMS = {
     ObjectDetector: object_problem,
     ImageCaptioner: caption_problem,
     UNetSegmenter: mask_problem,
     PictureNetwork: picture_problem,
+    SeriesNetwork: series_problem,
+    LanguageModel: language_problem,
     object: table_problem,
 }
 
@@ -183,6 +214,10 @@ def entering():
     def enter(model, X):
         if isinstance(model, PictureNetwork):
             return model._pixels(model._read_pictures(X, reset=False))
+        if isinstance(model, SeriesNetwork):
+            return model._inputs(X, torch.float32)
+        if isinstance(model, LanguageModel):
+            return torch.from_numpy(model._joined(list(X)).astype(np.int64))[None]
         return torch.as_tensor(model._matrix(X)).float()
 
     return enter

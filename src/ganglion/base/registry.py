@@ -24,6 +24,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "ObjectDetector": "ganglion.estimators.pictures.detector:ObjectDetector",
         "Perceptron": "ganglion.estimators.perceptron:Perceptron",
         "ResNetClassifier": "ganglion.estimators.pictures.resnet:ResNetClassifier",
+        "SequenceClassifier": "ganglion.estimators.sequences.series:SequenceClassifier",
+        "SequenceRegressor": "ganglion.estimators.sequences.series:SequenceRegressor",
         "UNetSegmenter": "ganglion.estimators.pictures.unet:UNetSegmenter",
     },
     "module": {},

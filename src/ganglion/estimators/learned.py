@@ -7,6 +7,7 @@ import numpy as np
 
 from ganglion.base.errors import ModelFileError
 from ganglion.data.augment import augment_named
+from ganglion.data.tokens import Tokenizer
 from ganglion.metrics.calibration import COLDEST, HOTTEST
 from ganglion.nn.tabular import embedding_width
 
@@ -146,5 +147,8 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
     "augment_": is_augment,
     "words_": is_texts,
     "steps_": is_size,
+    "tokenizer_": lambda value: isinstance(value, Tokenizer),
+    "channels_": is_size,
+    "longest_": is_size,
     "augment_reasons_": is_texts,
 }

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
+from torch import nn
 
+from ganglion.base.errors import ModelFileError
 from ganglion.base.fields import fields_of
 from ganglion.base.record import TrainingRecord
 from ganglion.diagnose import diagnose
@@ -75,8 +77,28 @@ class Learner(TrainingFields, Estimator):
         """The number of parameters of the fitted module."""
         return sum(p.numel() for p in self.module_.parameters())
 
+    # --- weights and files --------------------------------------------------------------------------------
+
+    def _place(self, module: nn.Module, device: torch.device) -> nn.Module:
+        """The module on the device."""
+        return module.to(device)
+
+    def _promised(self) -> nn.Module:
+        """The module that settings and learned attributes promise; its weights come from a file."""
+        raise NotImplementedError
+
+    def _load_weights(self, weights: dict[str, Any]) -> None:
+        """Only as much memory is taken as the file's own arrays justify: the shapes are compared first."""
+        with torch.device("meta"):
+            shapes = {k: tuple(v.shape) for k, v in self._promised().state_dict().items()}
+        if shapes != {k: v.shape for k, v in weights.items()}:
+            raise ModelFileError("its weights are of another network than its settings say.")
+        module = self._promised()
+        module.load_state_dict({k: torch.as_tensor(v) for k, v in weights.items()})
+        self.module_ = self._place(module, torch.device("cpu")).eval()
+
     def _weights(self) -> dict[str, Any]:
-        return {k: v.detach().numpy() for k, v in self.module_.state_dict().items()}
+        return {k: v.detach().contiguous().numpy() for k, v in self.module_.state_dict().items()}
 
     def _bind_answers(self) -> None:
         """What must be made anew after training, loading and unpickling; kept out of pickles as ``_answering``."""

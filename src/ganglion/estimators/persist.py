@@ -18,6 +18,7 @@ from ganglion.base.record import TrainingRecord
 from ganglion.base.registry import lookup, name_of
 from ganglion.data.preprocess import TablePreprocessor
 from ganglion.data.target import label_array
+from ganglion.data.tokens import Tokenizer, tokenizer_from
 from ganglion.diagnose import diagnose
 from ganglion.estimators.learned import check_learned, check_together
 
@@ -167,6 +168,8 @@ def _coded(value: Any) -> Any:
             )
         dtype = ("object" if value.dtype.kind == "O" else "str") if kind == "str" else value.dtype.name
         return {"array": value.tolist(), "dtype": dtype}
+    if isinstance(value, Tokenizer):
+        return {"tokenizer": value.state()}
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, tuple):
@@ -193,6 +196,8 @@ def _decoded(value: Any) -> Any:
         ):
             raise ParameterError(f"an array of dtype {value['dtype']!r} is not expected in a model file.")
         return np.array(value["array"], dtype=value["dtype"])
+    if "tokenizer" in value:
+        return tokenizer_from(value["tokenizer"])
     if "tuple" in value:
         return tuple(_decoded(v) for v in value["tuple"])
     return {_decoded(k): _decoded(v) for k, v in value["pairs"]}

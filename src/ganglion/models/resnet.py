@@ -114,10 +114,10 @@ class ResidualBlock(nn.Module):
                 parts.conv(width, outputs, 1),
             ]
         layers: list[nn.Module] = []
-        for conv in convs:
-            around = [] if pre_activation else parts.normed(conv.out_channels, active=conv is not convs[-1])
-            between = parts.normed(conv.in_channels) if pre_activation and layers else []
-            layers += [*between, conv, *around]
+        for one in convs:
+            around = [] if pre_activation else parts.normed(one.out_channels, active=one is not convs[-1])
+            between = parts.normed(one.in_channels) if pre_activation and layers else []
+            layers += [*between, one, *around]
         self.before = nn.Sequential(*(parts.normed(inputs) if pre_activation else []))
         self.branch = nn.Sequential(*layers)
         self.drop_path = DropPath(drop_path)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ganglion.base.device import pick_device
-from ganglion.base.errors import DataError, ModelFileError
+from ganglion.base.errors import DataError
 from ganglion.base.fields import AtLeast, Fields, Known
 from ganglion.data.augment import AUGMENTS, augment_named
 from ganglion.data.batches import ResidentBatches
@@ -151,20 +151,3 @@ class PictureNetwork(PictureFields, Learner):
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array, tags.input_tags.three_d_array = False, True
         return tags
-
-    def _promised(self) -> nn.Module:
-        """The module that settings and learned attributes promise; its weights come from a file."""
-        raise NotImplementedError
-
-    def _load_weights(self, weights: dict[str, Any]) -> None:
-        """Only as much memory is taken as the file's own arrays justify: the shapes are compared first."""
-        with torch.device("meta"):
-            shapes = {k: tuple(v.shape) for k, v in self._promised().state_dict().items()}
-        if shapes != {k: v.shape for k, v in weights.items()}:
-            raise ModelFileError("its weights are of another network than its settings say.")
-        module = self._promised()
-        module.load_state_dict({k: torch.as_tensor(v) for k, v in weights.items()})
-        self.module_ = self._place(module, torch.device("cpu")).eval()
-
-    def _weights(self) -> dict[str, Any]:
-        return {k: v.detach().contiguous().numpy() for k, v in self.module_.state_dict().items()}

@@ -1,0 +1,1 @@
+"""Estimators for sequences: series of numbers, and texts."""

@@ -1,0 +1,333 @@
+"""A language model: learns from texts what comes next, and writes on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from ganglion.base.device import pick_device
+from ganglion.base.errors import DataError, ParameterError
+from ganglion.base.fields import AtLeast, Between, Known, Search
+from ganglion.base.seeds import seed_from, seeded
+from ganglion.data.stream import StreamBatches, windows
+from ganglion.data.tokens import BEGIN, END, PAD, TOKENIZERS, UNKNOWN, Tokenizer, read_texts, tokenizer_named
+from ganglion.estimators.base import plain
+from ganglion.estimators.learner import Learner
+from ganglion.estimators.training import SetUp, make_plan, rates_of
+from ganglion.models.generate import generate
+from ganglion.models.language import LanguageNet
+from ganglion.nn.positions import POSITIONS, positions_named
+from ganglion.objectives.language import NextToken, token_losses, total_loss
+from ganglion.optim.optimizers import make_optimizer
+from ganglion.train.plan import numpy_on_one_thread
+
+SHAPE = ("cell", "units", "layers", "heads", "positions", "dropout", "tied")
+CHARACTERS_BELOW = 2_000_000  # characters of text, below which words are too rare to be learned
+PIECES = "bpe(4000)"
+SCORED = 50_000  # tokens of the training part that its score is taken from
+ANSWER_TOKENS = 2**15  # that go through the network together outside training
+LEAST_HELD = 100  # tokens; fewer tell epochs apart by luck
+
+
+def tokens_field(text: str) -> object:
+    """The tokenizer of a field's text, or nothing where it is chosen; raises ``ParameterError``."""
+    return None if text == "auto" else tokenizer_named(text)
+
+
+@dataclass
+class Stream:
+    """A part of the text as codes (total,) on the device."""
+
+    codes: Tensor
+
+    def contents(self) -> Iterator[tuple[str, bytes]]:
+        """Everything as bytes: what a checkpoint of a run on it is named by."""
+        yield "codes", self.codes.cpu().numpy().tobytes()
+
+
+class LanguageModel(Learner):
+    """Learns to tell the next token of a text, and writes texts: a transformer or a recurrent network.
+
+    ``P(x) = prod_t P(x_t | x_1 ... x_{t-1})``, by characters, bytes, words or pieces of words. Learned:
+    ``tokenizer_``; ``history_`` has the loss in nats per token.
+
+    >>> model = LanguageModel(units=32, layers=1, context=16, lr=0.01, max_epochs=20).fit("to be or not to be. " * 40)
+    >>> model.generate("to be or", length=11, temperature=0)
+    ' not to be.'
+    """
+
+    cell: Annotated[Literal["transformer", "lstm", "gru", "rnn"], "what reads: attention, or recurrent cells"] = (
+        "transformer"
+    )  # fmt: skip
+    units: Annotated[int, AtLeast(2), Search(32, 1024, log=True), "width of every layer"] = 128
+    layers: Annotated[int, AtLeast(1), Search(1, 12), "blocks, or recurrent layers"] = 4
+    heads: Annotated[int, AtLeast(1), "heads of a transformer's attention; they divide its units"] = 4
+    positions: Annotated[
+        str, Known("positions", lambda: list(POSITIONS), positions_named), "how a transformer tells places"
+    ] = "rotary"
+    context: Annotated[int, AtLeast(1), "tokens that are seen at most"] = 128
+    tokens: Annotated[
+        str,
+        Known("tokens", lambda: ["auto", *TOKENIZERS], tokens_field),
+        "what a text is cut into; auto takes characters of short texts and bpe(4000) of long ones",
+    ] = "auto"
+    tied: Annotated[bool, "whether inputs and outputs share the tokens' vectors"] = False
+    dropout: Annotated[
+        float, Between(0, 1, open_high=True), Search(0, 0.5), "share of what layers hand on that is dropped"
+    ] = 0.0
+    max_steps: Annotated[int | None, AtLeast(1), "updates at most, whatever the epochs"] = None
+    optimizer, lr, weight_decay, schedule = "muon", 4e-3, 0.1, "flat_cosine"
+    max_epochs = 10
+    preprocessor_ = None
+
+    def _task(self) -> str:
+        return "language"
+
+    def _check(self) -> None:
+        super()._check()
+        refused = [name for name in ("l1", "max_norm", "activity") if getattr(self, name)]
+        if refused:
+            raise ParameterError(f"LanguageModel has no {refused[0]}; leave it out, or use weight_decay.")
+
+    # --- training -----------------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "LanguageModel":
+        """Learn from a text, or from several: a list, an array or a column. There is no y.
+
+        One text is cut: the last ``validation_fraction`` of it chooses the epoch. Of several, as many whole texts at
+        the end of a shuffled order. Texts follow one another in the windows, an end between them. Raises
+        ``DataError`` or ``ParameterError``.
+        """
+        self._check()
+        if sample_weight is not None:
+            raise DataError(
+                "texts are learned as one stream without weights, got sample_weight; leave it out."
+            )
+        again = self.warm_start and hasattr(self, "module_")
+        texts = self._texts(X)
+        seed = seed_from(self.random_state)
+        with seeded(seed), numpy_on_one_thread():
+            if not again:
+                self.tokenizer_ = self._tokenizer(texts).learn(texts)
+                self.n_features_in_ = 1
+            return self._fit(*self._parts(texts, seed), seed, again)
+
+    def _texts(self, X: Any) -> list[str]:
+        texts = [X] if isinstance(X, str) else read_texts(X)
+        texts = [text for text in texts if text]
+        if not texts:
+            raise DataError("a text, or a list of texts, is expected, got nothing to read; give some text.")
+        return texts
+
+    def _tokenizer(self, texts: list[str]) -> Tokenizer:
+        name = self.tokens
+        if name == "auto":
+            name = "characters" if sum(map(len, texts)) < CHARACTERS_BELOW else PIECES
+        return tokenizer_named(name)
+
+    def _parts(self, texts: list[str], seed: int) -> tuple[Stream, Stream]:
+        """The streams to learn from and to choose the epoch by, on the device."""
+        device = pick_device(self.device)
+        if len(texts) == 1:
+            whole = self.tokenizer_.encode(texts[0])
+            kept = len(whole) - round(self.validation_fraction * len(whole))
+            parts = [whole[:kept], whole[kept:]]
+        else:
+            order = np.random.default_rng(seed).permutation(len(texts))
+            kept = len(texts) - round(self.validation_fraction * len(texts))
+            parts = [self._joined([texts[i] for i in rows]) for rows in (order[:kept], order[kept:])]
+        if len(parts[1]) < LEAST_HELD:
+            parts = [np.concatenate(parts), parts[1][:0]]
+        if len(parts[0]) < 2:
+            raise DataError(f"a text of at least 2 tokens is expected, got {len(parts[0])}; give more text.")
+        train, held = (Stream(torch.from_numpy(part.astype(np.int64)).to(device)) for part in parts)
+        return train, held
+
+    def _joined(self, texts: list[str]) -> np.ndarray:
+        """Codes of texts, an end before the first and behind each."""
+        if not texts:
+            return np.zeros(0, np.int32)
+        codes, offsets = self.tokenizer_.encode_all(texts)
+        return np.concatenate([[END], np.insert(codes, offsets[1:], END)]).astype(np.int32)
+
+    def _fit(self, train: Stream, held: Stream, seed: int, again: bool) -> "LanguageModel":
+        if not again:
+            self.module_ = self._promised()
+        self.module_ = self._place(self.module_, train.codes.device)
+        set_up = self._set_up(train)
+        validate = (lambda: self._validation(held)) if len(held.codes) else None
+        contents = (item for part in (train, held) for item in part.contents())
+        run = self._train(set_up, seed, contents, validate)
+        parts = {"train": Stream(train.codes[:SCORED])} | ({"validation": held} if len(held.codes) else {})
+        scores = {name: self._told(part.codes) for name, part in parts.items()}
+        dummy = {"dummy": self._dummy(train, held if len(held.codes) else train)}
+        self._rest()
+        self._record(run, set_up, data=self._facts(train, held), scores=scores, baselines=dummy)
+        return self
+
+    def _promised(self) -> LanguageNet:
+        shape = {k: plain(getattr(self, k)) for k in SHAPE}
+        return LanguageNet(self.tokenizer_.size, **shape)
+
+    def _set_up(self, train: Stream) -> SetUp:
+        objective = NextToken(self.module_)
+        batches = StreamBatches(train.codes, self.context, 1)
+        precision = "float32" if self.precision == "auto" else self.precision
+        plan = make_plan(
+            self,
+            self.module_,
+            len(batches),
+            train.codes.device,
+            precision=precision,
+            uses=float(self.context),
+        )
+        batches = StreamBatches(train.codes, self.context, plan.batch_size)
+        return Steps(
+            self, objective, make_optimizer(self.optimizer, objective, **rates_of(self)), batches, plan
+        )
+
+    def _validation(self, held: Stream) -> dict[str, float]:
+        told = self._told(held.codes)
+        return {"val_loss": told["loss"], "val_score": told["score"]}
+
+    @torch.inference_mode()
+    def _told(self, codes: Tensor) -> dict[str, float]:
+        """Mean ``-log P`` of a token in nats, over windows that do not overlap; its opposite is the score."""
+        cut = windows(codes, self.context)
+        rest = codes[(len(cut) * self.context) :] if len(cut) * self.context + 1 < len(codes) else codes[:0]
+        was_training = self.module_.training
+        self.module_.eval()
+        total, asked = 0.0, 0
+        for part in (cut, rest[None]):
+            if part.shape[1] > 1:
+                more, n = total_loss(self.module_, part[:, :-1], part[:, 1:], self._together())
+                total, asked = total + more, asked + n
+        self.module_.train(was_training)
+        loss = total / max(asked, 1)
+        return {"loss": loss, "score": -loss, "perplexity": float(np.exp(min(loss, 700.0)))}
+
+    def _together(self) -> int:
+        return max(1, ANSWER_TOKENS // self.context)
+
+    def _dummy(self, train: Stream, part: Stream) -> dict[str, float]:
+        """The scores of telling each token's frequency in the training text, one added to each count."""
+        counts = torch.bincount(train.codes, minlength=self.tokenizer_.size).double() + 1
+        loss = float(-(counts / counts.sum()).log()[part.codes[1:]].mean())
+        return {"loss": loss, "score": -loss, "perplexity": float(np.exp(loss))}
+
+    def _facts(self, train: Stream, held: Stream) -> dict[str, Any]:
+        sizes = {"n_train": len(train.codes), "n_validation": len(held.codes)}
+        return {
+            "n_rows": sum(sizes.values()),
+            **sizes,
+            "tokens": self.tokenizer_.size,
+            "tokenizer": repr(self.tokenizer_),
+        }
+
+    # --- answering ----------------------------------------------------------------------------------------
+
+    def _prompt(self, text: str) -> np.ndarray:
+        """The codes of a text to be written on; of nothing, an end: a new text begins."""
+        codes = self.tokenizer_.encode(text)
+        return codes if len(codes) else np.array([END])
+
+    def generate(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 200,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        n: int | None = None,
+        stop: bool = False,
+        random_state: Any = None,
+    ) -> Any:
+        """Write on: the text that follows the prompt, or a list of n of them.
+
+        Arguments:
+            prompt: what the text begins with; it is not repeated. Without, a new text begins.
+            length: tokens at most.
+            temperature: below 1 makes the probable more probable; 0 always takes the most probable.
+            top_k: only the k most probable tokens are drawn.
+            top_p: only the most probable tokens that make up this share.
+            n: how many; one text where nothing.
+            stop: whether a text ends where the model says that it ends (models of several texts).
+            random_state: seed of the drawing; nothing draws a new one.
+
+        Raises ``DataError`` and ``ParameterError``.
+        """
+        check_is_fitted(self, ["module_"])
+        codes = torch.from_numpy(self._prompt(prompt).astype(np.int64))[None].expand(n or 1, -1)
+        found = generate(
+            self.module_.step, codes, length=length, context=self.context, end=END if stop else None,
+            forbidden=(PAD, UNKNOWN, BEGIN) if stop else (PAD, UNKNOWN, BEGIN, END),
+            temperature=temperature, top_k=top_k, top_p=top_p,
+            generator=torch.Generator().manual_seed(seed_from(random_state)),
+        )  # fmt: skip
+        texts = [self.tokenizer_.decode(row[row >= 0].numpy()) for row in found]
+        return texts if n else texts[0]
+
+    @torch.inference_mode()
+    def score_samples(self, X: Any) -> np.ndarray:
+        """``log P`` (n,) of each text in nats, its end included; beyond ``context`` tokens, window by window."""
+        check_is_fitted(self, ["module_"])
+        found = []
+        for text in [X] if isinstance(X, str) else read_texts(X):
+            codes = torch.from_numpy(
+                np.concatenate([[END], self.tokenizer_.encode(text), [END]]).astype(np.int64)
+            )
+            parts = [codes[i : i + self.context + 1] for i in range(0, len(codes) - 1, self.context)]
+            found.append(
+                -sum(float(token_losses(self.module_(p[None, :-1]), p[None, 1:]).sum()) for p in parts)
+            )
+        return np.array(found)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """The mean ``log P`` of a token in nats; ``exp(-score)`` is the perplexity. There is no y.
+
+        One text is read as a stream in windows that do not overlap, several with an end behind each.
+        """
+        check_is_fitted(self, ["module_"])
+        texts = self._texts(X)
+        codes = self.tokenizer_.encode(texts[0]) if len(texts) == 1 else self._joined(texts)
+        if len(codes) < 2:
+            raise DataError(f"a text of at least 2 tokens is expected, got {len(codes)}; give more text.")
+        return self._told(torch.from_numpy(codes.astype(np.int64)))["score"]
+
+    @torch.inference_mode()
+    def predict(self, X: Any) -> list[str]:
+        """The most probable next token of each text, ``""`` where that is its end."""
+        check_is_fitted(self, ["module_"])
+        found = []
+        for text in [X] if isinstance(X, str) else read_texts(X):
+            codes = torch.from_numpy(self._prompt(text)[-self.context :].astype(np.int64))
+            logits = self.module_(codes[None])[0, -1]
+            logits[[PAD, UNKNOWN, BEGIN]] = -torch.inf
+            code = int(logits.argmax())
+            found.append("" if code == END else self.tokenizer_.decode([code]))
+        return found
+
+    def _blank(self) -> list[str]:
+        return [""]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array, tags.input_tags.string = False, True
+        tags.target_tags.required = False
+        return tags
+
+
+class Steps(SetUp):
+    """A set-up whose run may be bounded by its number of updates."""
+
+    def arguments(self, *given: Any) -> dict[str, Any]:
+        """As of every run; ``max_steps`` takes the place of the epochs where it is given."""
+        arguments = super().arguments(*given)
+        if self.settings.max_steps is not None:
+            arguments |= {"epochs": None, "max_steps": self.settings.max_steps}
+        return arguments
