@@ -20,6 +20,8 @@ PUBLIC = {
     "SequenceClassifier": "ganglion.estimators.sequences.series",
     "SequenceRegressor": "ganglion.estimators.sequences.series",
     "StyleTransfer": "ganglion.estimators.pictures.style",
+    "TextClassifier": "ganglion.estimators.sequences.text",
+    "LanguageModel": "ganglion.estimators.sequences.language",
     "UNetSegmenter": "ganglion.estimators.pictures.unet",
     "ResNetClassifier": "ganglion.estimators.pictures.resnet",
     "load": "ganglion.estimators.persist",

@@ -17,6 +17,7 @@ from ganglion.estimators.pictures.network import PictureNetwork
 from ganglion.estimators.pictures.unet import UNetSegmenter
 from ganglion.estimators.sequences.language import LanguageModel
 from ganglion.estimators.sequences.series import SeriesNetwork
+from ganglion.estimators.sequences.text import TextClassifier
 from ganglion.metrics.detection import Detections
 
 QUICK = {"max_epochs": 12, "hidden_layer_sizes": (24,), "batch_size": 32, "dropout": 0.1, "widths":
@@ -174,6 +175,19 @@ def language_problem(cls, table):
     return Problem(X, np.zeros(60), -2.5, 1, 1e-4, None)
 
 
+def text_problem(cls, table):
+    """Messages of words that are frequent in one class and rare in the other."""
+    rng = np.random.default_rng(0)
+    words = [["see", "you", "at", "home"], ["win", "cash", "free", "now"]]
+
+    def apart(codes):
+        made = [" ".join(rng.choice(words[min(k, 1)], 5)) + f" {k}" for k in codes]
+        return np.array(made, dtype=object)
+
+    codes = rng.integers(2, size=200)
+    return Problem(apart(codes), np.array(["no", "yes"])[codes], 0.6, 1, 1e-5, apart)
+
+
 # the first that an estimator is a kind of makes its problem
 PROBLEMS = {
     ObjectDetector: object_problem,
@@ -182,6 +196,7 @@ PROBLEMS = {
     PictureNetwork: picture_problem,
     SeriesNetwork: series_problem,
     LanguageModel: language_problem,
+    TextClassifier: text_problem,
     object: table_problem,
 }
 
@@ -214,7 +229,7 @@ def entering():
     def enter(model, X):
         if isinstance(model, PictureNetwork):
             return model._pixels(model._read_pictures(X, reset=False))
-        if isinstance(model, SeriesNetwork):
+        if isinstance(model, SeriesNetwork | TextClassifier):
             return model._inputs(X, torch.float32)
         if isinstance(model, LanguageModel):
             return torch.from_numpy(model._joined(list(X)).astype(np.int64))[None]

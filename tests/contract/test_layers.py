@@ -24,6 +24,7 @@ from ganglion.models.resnet import Parts, ResidualBlock, ResNet
 from ganglion.models.series import SeriesNet
 from ganglion.models.stacked import StackedLinear, StackedMLP
 from ganglion.models.style import Picture
+from ganglion.models.text import BagNet, TextNet
 from ganglion.models.unet import UNet
 from ganglion.nn.activations import Heaviside, Maxout
 from ganglion.nn.attention import AdditiveAttention, AttentionPool, MultiHeadAttention
@@ -41,7 +42,7 @@ from ganglion.nn.positions import Alibi, Learned, Positions, Relative, Rotary, S
 from ganglion.nn.recurrent import Cell, GRUCell, LSTMCell, Recurrent, RNNCell
 from ganglion.nn.routing import Capsules
 from ganglion.nn.tabular import TableInput
-from ganglion.nn.temporal import TemporalBlock, TemporalConv, TemporalStack
+from ganglion.nn.temporal import ParallelConvs, TemporalBlock, TemporalConv, TemporalStack
 from ganglion.nn.transformer import FeedForward, Transformer, TransformerBlock
 from ganglion.objectives.base import Objective
 from ganglion.objectives.capsule import CapsuleObjective, capsule_loss_named
@@ -148,6 +149,9 @@ LAYERS = {
     TemporalConv: lambda: (TemporalConv(3, 4, 3, dilation=2), torch.randn(7, 3, 9)),
     TemporalBlock: lambda: (TemporalBlock(3, 4, 3), torch.randn(7, 3, 5), there(7)),
     TemporalStack: lambda: (TemporalStack(3, (4, 4), 3), torch.randn(7, 5, 3), there(7)),
+    ParallelConvs: lambda: (ParallelConvs(3, 4), torch.randn(7, 5, 3), there(7)),
+    BagNet: lambda: (bag(), torch.randint(0, 9, (7, 5))),
+    TextNet: lambda: (TextNet(9, torch.zeros(3), cell="cnn", units=4), torch.randint(0, 9, (7, 5))),
     Scale: lambda: (Scale(2), torch.randn(7, 5, 2)),
     Encoder: lambda: (Encoder("transformer", 3, 8, heads=2), torch.randn(7, 5, 3), there(7)),
     Pool: lambda: (Pool("attention", 4), torch.randn(7, 5, 4), torch.randn(7, 4), there(7)),
@@ -206,6 +210,13 @@ def telling():
     """A language model whose last weights are not zero."""
     net = LanguageNet(6, units=8, heads=2, layers=1)
     torch.nn.init.normal_(net.head.weight)
+    return net
+
+
+def bag():
+    """A bag of tokens that tell classes apart."""
+    net = BagNet(9, torch.zeros(3), dropout=0.1)
+    net.ratio.normal_()
     return net
 
 

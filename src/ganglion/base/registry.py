@@ -26,6 +26,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "ResNetClassifier": "ganglion.estimators.pictures.resnet:ResNetClassifier",
         "SequenceClassifier": "ganglion.estimators.sequences.series:SequenceClassifier",
         "SequenceRegressor": "ganglion.estimators.sequences.series:SequenceRegressor",
+        "TextClassifier": "ganglion.estimators.sequences.text:TextClassifier",
+        "LanguageModel": "ganglion.estimators.sequences.language:LanguageModel",
         "UNetSegmenter": "ganglion.estimators.pictures.unet:UNetSegmenter",
     },
     "module": {},

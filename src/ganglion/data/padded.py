@@ -57,6 +57,8 @@ class Ragged:
         if rows is not None:
             starts, lengths = starts[rows], lengths[rows]
         longest = int(max(lengths.max(initial=0), 1))
+        if not len(self.values):  # nothing but empty sequences
+            return self.values.new_full((len(lengths), longest, *self.values.shape[1:]), self.pad)
         if (
             len(lengths)
             and lengths.min() == longest

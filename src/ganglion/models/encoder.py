@@ -11,10 +11,10 @@ from ganglion.nn.attention import AttentionPool
 from ganglion.nn.noise import Dropout
 from ganglion.nn.positions import positions_named
 from ganglion.nn.recurrent import LAYERS, Recurrent
-from ganglion.nn.temporal import TemporalStack, ends
+from ganglion.nn.temporal import ParallelConvs, TemporalStack, ends
 from ganglion.nn.transformer import Transformer
 
-READERS = (*LAYERS, "tcn", "transformer")
+READERS = (*LAYERS, "cnn", "tcn", "transformer")
 POOLS = ("last", "mean", "max", "both", "attention")
 
 
@@ -22,8 +22,8 @@ class Encoder(nn.Module):
     """A vector at each place of a sequence that knows what stands around it; ``width`` is its size d.
 
     Arguments:
-        cell: "rnn", "lstm", "gru" (each place sees what is before it, or all with ``bidirectional``), "tcn" (dilated
-            convolutions) or "transformer" (attention).
+        cell: "rnn", "lstm", "gru" (each place sees what is before it, or all with ``bidirectional``), "cnn"
+            (convolutions of three widths; d is then 3 units), "tcn" (dilated convolutions) or "transformer" (attention).
         inputs: numbers c at each place.
         units: u of each direction, channels, or width.
         layers: layers that are stacked.
@@ -59,6 +59,8 @@ class Encoder(nn.Module):
             options = {"layers": layers, "bidirectional": bidirectional, "dropout": dropout}
             self.body: nn.Module = Recurrent(cell, inputs, units, **options)  # type: ignore[arg-type]
             self.width = units * (1 + bidirectional)
+        elif cell == "cnn":
+            self.body, self.width = ParallelConvs(inputs, units), 3 * units
         elif cell == "tcn":
             self.body = TemporalStack(
                 inputs, (units,) * layers, kernel, causal=not bidirectional, dropout=dropout

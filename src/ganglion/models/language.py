@@ -31,6 +31,7 @@ class LanguageNet(nn.Module):
 
     Raises ``ParameterError`` for an unknown cell.
 
+    >>> import torch
     >>> LanguageNet(10, units=8, heads=2, layers=1)(torch.zeros(2, 5, dtype=torch.int64)).shape
     torch.Size([2, 5, 10])
     """

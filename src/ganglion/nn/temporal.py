@@ -119,6 +119,27 @@ class TemporalStack(nn.Module):
         return h.transpose(1, 2)
 
 
+class ParallelConvs(nn.Module):
+    """Convolutions of several widths side by side, each finding runs of its own length: (n, t, c) -> (n, t, 3 d).
+
+    Kim 2014, arXiv:1408.5882, who takes each one's maximum over the places.
+
+    >>> ParallelConvs(2, 4)(torch.zeros(1, 7, 2)).shape
+    torch.Size([1, 7, 12])
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernels: tuple[int, ...] = (3, 4, 5)) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(TemporalConv(inputs, outputs, k) for k in kernels)
+
+    def forward(self, x: Tensor, there: Tensor | None = None) -> Tensor:
+        """(n, t, c) -> (n, t, widths d); what is not there counts as 0."""
+        h = x.transpose(1, 2)
+        if there is not None:
+            h = h * there[:, None]
+        return torch.relu(torch.cat([conv(h) for conv in self.convs], 1)).transpose(1, 2)
+
+
 def receptive_field(stack: nn.Module) -> int:
     """Places that an answer of a stack of temporal convolutions sees.
 

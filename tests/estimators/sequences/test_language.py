@@ -1,0 +1,140 @@
+"""Language models: what they learn, how they write, cached as uncached, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+
+from ganglion import LanguageModel, load
+from ganglion.base.errors import DataError, ParameterError
+from ganglion.data.stream import StreamBatches, windows
+from ganglion.models.generate import generate
+from ganglion.models.language import LanguageNet
+
+TEXT = "the cat sat on the mat. the dog sat on the log. " * 40
+
+
+@pytest.fixture(scope="module")
+def model():
+    return LanguageModel(units=32, layers=2, context=32, max_epochs=25, lr=0.01, batch_size=8).fit(TEXT)
+
+
+def test_it_learns_what_comes_next(model):
+    assert (
+        model.record_.scores["validation"]["perplexity"]
+        < 1.5
+        < 3
+        < model.record_.baselines["dummy"]["perplexity"]
+    )
+    assert model.generate("the cat sat on ", length=8, temperature=0) == "the mat."
+    assert model.predict(["the cat sat on the ma"]) == ["t"]
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_recurrent_ones_too(cell, tmp_path):
+    model = LanguageModel(cell=cell, units=48, layers=1, context=16, max_epochs=8, lr=0.01, batch_size=8).fit(
+        TEXT
+    )
+    assert model.record_.scores["validation"]["perplexity"] < 2
+    back = load(model.save(tmp_path / "m.ganglion"))
+    assert back.generate("the", length=30, random_state=3) == model.generate("the", length=30, random_state=3)
+
+
+def test_several_texts_have_ends():
+    names = ["anna", "bob", "carla", "dave"] * 40
+    model = LanguageModel(units=32, layers=1, context=12, max_epochs=30, lr=0.01, batch_size=16).fit(names)
+    found = model.generate("", n=20, length=12, stop=True, random_state=0)
+    assert len(found) == 20
+    assert np.mean([name in names for name in found]) > 0.8
+    scores = model.score_samples(["anna", "nnaa"])
+    assert scores[0] > scores[1] + 3
+    assert -2.5 < scores[0] < -1.0  # one of four
+
+
+def test_scores_are_sums_of_the_tokens(model):
+    text = "the dog sat"
+    codes = model.tokenizer_.encode(text)
+    whole = np.concatenate([[3], codes, [3]])
+    total = 0.0
+    with torch.no_grad():
+        for i in range(1, len(whole)):
+            logits = model.module_(torch.from_numpy(whole[None, :i].astype(np.int64)))[0, -1]
+            total += float(torch.log_softmax(logits, 0)[whole[i]])
+    assert model.score_samples([text])[0] == pytest.approx(total, abs=1e-4)
+
+
+def test_the_score_is_the_mean_over_windows(model):
+    codes = torch.from_numpy(model.tokenizer_.encode(TEXT[:1000]).astype(np.int64))
+    total, n = 0.0, 0
+    with torch.no_grad():
+        for i in range(0, len(codes) - 1, 32):
+            part = codes[i : i + 33]
+            logs = torch.log_softmax(model.module_(part[None, :-1]), 2)[0]
+            total += float(logs.gather(1, part[1:, None]).sum())
+            n += len(part) - 1
+    assert n == len(codes) - 1
+    assert model.score(TEXT[:1000]) == pytest.approx(total / n, abs=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["transformer", "lstm", "gru", "rnn"])
+@pytest.mark.parametrize("context", [5, 8, 64])
+def test_cached_as_uncached(cell, context):
+    torch.manual_seed(0)
+    net = LanguageNet(11, cell=cell, units=16, heads=2, layers=2).eval()
+    torch.nn.init.normal_(net.head.weight)
+    prompt = torch.randint(4, 11, (3, 4))
+    ways = [
+        generate(net.step, prompt, length=30, context=context, cached=cached, top_k=5,
+                 generator=torch.Generator().manual_seed(1))
+        for cached in (True, False)
+    ]  # fmt: skip
+    assert torch.equal(*ways)
+    logits, state = net.step(prompt)
+    steps = [logits]
+    for code in prompt.split(1, 1):
+        logits, state = net.step(code, state)
+        steps.append(logits)
+    torch.testing.assert_close(torch.cat(steps, 1), net(torch.cat([prompt, prompt], 1)), rtol=0, atol=1e-5)
+
+
+def test_a_seed_writes_the_same_again(model):
+    texts = [model.generate("the", length=40, random_state=s) for s in (0, 0, 1)]
+    assert texts[0] == texts[1] != texts[2]
+    assert len(model.generate("the", n=3, length=5)) == 3
+    assert len(model.generate(length=5)) == 5
+
+
+def test_every_code_is_asked_for_once_in_an_epoch():
+    codes = torch.arange(103)
+    batches = StreamBatches(codes, 10, 4)
+    seen = torch.cat([batch["y"].flatten() for batch in batches.epoch(0, 5)])
+    assert len(seen.unique()) == len(seen) >= 90
+    again = [batch["x"].tolist() for batch in batches.epoch(0, 5, start=1)]
+    assert again == [batch["x"].tolist() for batch in batches.epoch(0, 5)][1:]
+    assert windows(torch.arange(4), 10).tolist() == [[0, 1, 2, 3]]
+
+
+def test_updates_may_be_bounded():
+    model = LanguageModel(units=8, heads=2, layers=1, context=8, max_steps=7, batch_size=4).fit(TEXT)
+    assert model.history_[-1]["step"] == 7
+
+
+@pytest.mark.parametrize("tokens", ["characters", "bytes", "words(50)", "bpe(40)"])
+def test_any_tokens(tokens, tmp_path):
+    model = LanguageModel(tokens=tokens, units=16, heads=2, layers=1, context=8, max_epochs=1).fit(TEXT)
+    assert isinstance(
+        load(model.save(tmp_path / "m.ganglion")).generate("the", length=5, random_state=0), str
+    )
+
+
+def test_what_is_refused():
+    for nothing in ("", [], [""], [None]):
+        with pytest.raises(DataError, match=r"expected, got nothing|text"):
+            LanguageModel(max_epochs=1).fit(nothing)
+    with pytest.raises(DataError, match="at least 2 tokens"):
+        LanguageModel(max_epochs=1).fit("a")
+    with pytest.raises(DataError, match="sample_weight"):
+        LanguageModel(max_epochs=1).fit(["ab", "cd"], sample_weight=[1, 2])
+    with pytest.raises(ParameterError, match="no l1"):
+        LanguageModel(l1=0.1).fit(TEXT)
+    with pytest.raises(DataError, match="row 1"):
+        LanguageModel(max_epochs=1).fit(["ab", 3])
