@@ -15,15 +15,20 @@ from ganglion.estimators.pictures.captioner import ImageCaptioner
 from ganglion.estimators.pictures.detector import ObjectDetector
 from ganglion.estimators.pictures.network import PictureNetwork
 from ganglion.estimators.pictures.unet import UNetSegmenter
+from ganglion.estimators.sequences.forecaster import Forecaster
 from ganglion.estimators.sequences.language import LanguageModel
 from ganglion.estimators.sequences.series import SeriesNetwork
+from ganglion.estimators.sequences.speech import SpeechRecognizer
+from ganglion.estimators.sequences.tagger import TokenTagger
 from ganglion.estimators.sequences.text import TextClassifier
+from ganglion.estimators.sequences.translator import Translator
 from ganglion.metrics.detection import Detections
 
 QUICK = {"max_epochs": 12, "hidden_layer_sizes": (24,), "batch_size": 32, "dropout": 0.1, "widths":
          (8,), "depth": 8, "width": 4, "backbone": "EdgesAndCorners", "types": 2, "decoder": (16,),
          "augment": "crop(1)", "stride": 2, "units": 32, "score_threshold": 0.0,
-         "layers": 1}  # fmt: skip
+         "layers": 1, "network": "linear", "horizon": 4, "lookback": 12,
+         "mask_bands": 0, "noise": 0.0, "speed": 0.0}  # fmt: skip
 
 
 @register_module
@@ -166,6 +171,14 @@ def series_problem(cls, table):
     return Problem(made(heights), y, 0.6 if classes else 0.0, 2, 1e-5, lambda codes: made(4.0 * codes))
 
 
+def forecast_problem(cls, table):
+    """Sixty series of 40 times and two targets, waves of various lengths."""
+    rng = np.random.default_rng(0)
+    turns = rng.uniform(0.3, 1.0, (60, 1, 2)) * np.arange(40)[:, None] + rng.uniform(0, 6, (60, 1, 2))
+    X = np.sin(turns) + rng.normal(0, 0.05, turns.shape)
+    return Problem(X, np.zeros(60), 0.0, 2, 1e-5, None)
+
+
 def language_problem(cls, table):
     """Sentences of three words each, of which the second follows from the first."""
     rng = np.random.default_rng(0)
@@ -173,6 +186,19 @@ def language_problem(cls, table):
     firsts = rng.choice(list(after), 60)
     X = np.array([f"{word} {after[word]} {rng.choice(['now', 'often'])}" for word in firsts], dtype=object)
     return Problem(X, np.zeros(60), -2.5, 1, 1e-4, None)
+
+
+def speech_problem(cls, table):
+    """Recordings of one or two tones, low or high, with silence behind each, and their words."""
+    rng = np.random.default_rng(0)
+    pitch, X, y = {"low": 0.3, "high": 1.5}, np.empty(120, dtype=object), []
+    for i in range(len(X)):
+        words = rng.choice(list(pitch), rng.integers(1, 3)).tolist()
+        tones = [np.sin(np.arange(rng.integers(600, 900)) * pitch[word]) / 2 for word in words]
+        wave = np.concatenate([np.pad(tone, (0, 400)) for tone in tones])
+        X[i] = wave + rng.normal(0, 0.003, len(wave))
+        y.append(" ".join(words))
+    return Problem(X, np.array(y), 0.4, 1, 1e-3, None)
 
 
 def text_problem(cls, table):
@@ -188,6 +214,27 @@ def text_problem(cls, table):
     return Problem(apart(codes), np.array(["no", "yes"])[codes], 0.6, 1, 1e-5, apart)
 
 
+def tag_problem(cls, table):
+    """Sentences of four words with a name in each, half of them of two words."""
+    rng = np.random.default_rng(0)
+    X, y = [], []
+    for _ in range(120):
+        one, two = rng.choice(["Ann", "Bob", "Cid", "Dora"], 2)
+        long = rng.random() < 0.5
+        X.append(f"{one} {two} walks home" if long else f"today {one} walks home")
+        y.append(["B-PER", "I-PER", "O", "O"] if long else ["O", "B-PER", "O", "O"])
+    return Problem(np.array(X, dtype=object), np.array(y), 0.6, 1, 1e-5, None)
+
+
+def translation_problem(cls, table):
+    """Words for words, in the same order."""
+    rng = np.random.default_rng(0)
+    words = {"rot": "red", "blau": "blue", "kreis": "circle", "stern": "star"}
+    X = [" ".join(rng.choice(list(words), 3)) for _ in range(150)]
+    y = [" ".join(words[word] for word in text.split()) for text in X]
+    return Problem(np.array(X, dtype=object), np.array(y), 0.1, 1, 1e-4, None)
+
+
 # the first that an estimator is a kind of makes its problem
 PROBLEMS = {
     ObjectDetector: object_problem,
@@ -196,7 +243,11 @@ PROBLEMS = {
     PictureNetwork: picture_problem,
     SeriesNetwork: series_problem,
     LanguageModel: language_problem,
+    Forecaster: forecast_problem,
+    SpeechRecognizer: speech_problem,
     TextClassifier: text_problem,
+    Translator: translation_problem,
+    TokenTagger: tag_problem,
     object: table_problem,
 }
 
@@ -231,6 +282,12 @@ def entering():
             return model._pixels(model._read_pictures(X, reset=False))
         if isinstance(model, SeriesNetwork | TextClassifier):
             return model._inputs(X, torch.float32)
+        if isinstance(model, SpeechRecognizer):
+            return model._asked(X).padded()
+        if isinstance(model, Forecaster):
+            return model._standardised(X[:, -model.lookback_ :])
+        if isinstance(model, TokenTagger):
+            return model._read(X)[1].padded()
         if isinstance(model, LanguageModel):
             return torch.from_numpy(model._joined(list(X)).astype(np.int64))[None]
         return torch.as_tensor(model._matrix(X)).float()

@@ -95,7 +95,7 @@ class RaggedBatches:
 
     Arguments:
         x: the sequences.
-        tensors: what else a batch carries, by name, each with the first dimension n.
+        tensors: what else a batch carries, by name: tensors (n, ...), or other sequences, which are padded too.
         batch_size: sequences per batch.
 
     Raises ``DataError`` if the parts differ in length or are empty.
@@ -106,7 +106,7 @@ class RaggedBatches:
     torch.Size([2, 2])
     """
 
-    def __init__(self, x: Ragged, tensors: dict[str, Tensor], batch_size: int) -> None:
+    def __init__(self, x: Ragged, tensors: dict[str, Any], batch_size: int) -> None:
         lengths = {"x": len(x)} | {name: len(t) for name, t in tensors.items()}
         if len(set(lengths.values())) != 1 or 0 in lengths.values():
             raise DataError(f"batches need parts of one length above 0, got {lengths}; check X and y.")
@@ -125,7 +125,11 @@ class RaggedBatches:
         device = self.x.values.device
         for rows in buckets(self.x.lengths, self.batch_size, seed, epoch)[start:]:
             chosen = torch.from_numpy(rows).to(device)
-            yield {"x": self.x.padded(rows), **{name: t[chosen] for name, t in self.tensors.items()}}
+            others = {
+                name: t.padded(rows) if isinstance(t, Ragged) else t[chosen]
+                for name, t in self.tensors.items()
+            }
+            yield {"x": self.x.padded(rows), **others}
 
     def state_dict(self) -> dict[str, Tensor]:
         """Nothing: the order is a pure function of (seed, epoch)."""

@@ -9,6 +9,7 @@ from ganglion.base.errors import ModelFileError
 from ganglion.data.augment import augment_named
 from ganglion.data.tokens import Tokenizer
 from ganglion.metrics.calibration import COLDEST, HOTTEST
+from ganglion.models.forecast import NAIVES, NETWORKS
 from ganglion.nn.tabular import embedding_width
 
 MOST = 10_000_000  # columns, outputs, epochs
@@ -124,6 +125,32 @@ def is_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(v, str) for v in value)
 
 
+def is_thresholds(value: Any) -> bool:
+    """A confidence from 0 to 1 for each of some keywords."""
+    if not isinstance(value, dict) or not all(isinstance(word, str) for word in value):
+        return False
+    return all(isinstance(least, float) and 0 <= least <= 1 for least in value.values())
+
+
+def is_block(value: Any, axes: int) -> bool:
+    """Finite numbers with so many axes."""
+    sound = isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    return sound and (value.ndim == axes or not value.size) and bool(np.isfinite(value).all())
+
+
+def is_frequency(value: Any) -> bool:
+    """The unit, step and day of ``data.grid.Frequency``, or nothing."""
+    if value is None:
+        return True
+    sound = isinstance(value, tuple) and len(value) == 3 and all(map(is_plain, value))
+    return (
+        sound
+        and value[0] in ("time", "month", "workday", "number")
+        and isinstance(value[1], int)
+        and is_size(value[2])
+    )
+
+
 def is_augment(value: Any) -> bool:
     """An augmentation by name, or none."""
     return value in (None, "") or (isinstance(value, str) and augment_named(value) is not None)
@@ -146,9 +173,27 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
     "pixel_range_": is_range,
     "augment_": is_augment,
     "words_": is_texts,
+    "signs_": is_texts,
+    "scheme_": lambda value: value in ("none", "bio", "iobes"),
     "steps_": is_size,
+    "target_tokenizer_": lambda value: isinstance(value, Tokenizer),
     "tokenizer_": lambda value: isinstance(value, Tokenizer),
     "channels_": is_size,
     "longest_": is_size,
+    "thresholds_": is_thresholds,
     "augment_reasons_": is_texts,
+    **dict.fromkeys(("lookback_", "season_", "patch_"), is_size),
+    **dict.fromkeys(("known_", "lagged_", "given_"), is_count),
+    "network_": lambda value: value in NETWORKS,
+    "start_": lambda value: value in NAIVES,
+    "candidates_": lambda value: (
+        isinstance(value, dict) and all(isinstance(v, float) for v in value.values())
+    ),
+    "frequency_": is_frequency,
+    "column_mean_": is_row,
+    "column_scale_": lambda value: is_row(value) and bool((value > 0).all()),
+    "tail_": lambda value: is_block(value, 3),
+    "shift_": lambda value: is_block(value, 2),
+    "axes_": lambda value: value in (1, 2, 3),
+    "last_time_": lambda value: value is None or (isinstance(value, int) and abs(value) < 2**63),
 }

@@ -23,7 +23,7 @@ class Encoder(nn.Module):
 
     Arguments:
         cell: "rnn", "lstm", "gru" (each place sees what is before it, or all with ``bidirectional``), "cnn"
-            (convolutions of three widths; d is then 3 units), "tcn" (dilated convolutions) or "transformer" (attention).
+            (convolutions of three widths; d is then 3 units), "tcn" (dilated convolutions) or "transformer".
         inputs: numbers c at each place.
         units: u of each direction, channels, or width.
         layers: layers that are stacked.

@@ -15,7 +15,7 @@ from ganglion.base.errors import ParameterError
 from ganglion.nn.noise import Dropout
 from ganglion.nn.positions import Positions, distances
 
-FUSED_FROM = 512  # keys; below, torch's fused attention has the slower backward pass on a CPU
+FUSED_FROM = 256  # keys; below, products are as quick on a CPU, and may drop weights
 
 
 class Cache(NamedTuple):
@@ -65,14 +65,27 @@ def weights(q: Tensor, k: Tensor, seen: Tensor | None = None, bias: Tensor | Non
     >>> weights(torch.zeros(1, 1, 1, 2), torch.ones(1, 1, 4, 2)).tolist()
     [[[[0.25, 0.25, 0.25, 0.25]]]]
     """
+    shares = _shares(q, k, _added(seen, bias, q.dtype))
+    return shares if seen is None else shares * seen.any(-1, keepdim=True)
+
+
+def _shares(q: Tensor, k: Tensor, added: Tensor | None) -> Tensor:
     logits = (q * (1 / math.sqrt(q.shape[-1]))) @ k.mT
-    if bias is not None:
-        logits = logits + bias.to(logits.dtype)
+    return torch.softmax(logits if added is None else logits + added, -1)
+
+
+def _added(seen: Tensor | None, bias: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    """What is added to the logits: the bias, and the lowest number for what is not seen.
+
+    Minus infinity would make a row that sees nothing NaN; with it added once, masking costs one pass less than filling
+    the logits and the weights.
+    """
+    bias = None if bias is None else bias.to(dtype)
     if seen is None:
-        return torch.softmax(logits, -1)
-    # the lowest number instead of minus infinity: a row that sees nothing must not become NaN
-    shares = torch.softmax(logits.masked_fill(~seen, torch.finfo(logits.dtype).min), -1)
-    return shares.masked_fill(~seen, 0.0)
+        return bias
+    hidden = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
+    hidden.masked_fill_(~seen, torch.finfo(dtype).min / 2)
+    return hidden if bias is None else bias + hidden
 
 
 def attend(
@@ -90,18 +103,14 @@ def attend(
     >>> attend(torch.zeros(1, 1, 1, 2), torch.ones(1, 1, 2, 2), torch.tensor([[[[1.0], [3.0]]]])).item()
     2.0
     """  # fmt: skip
+    added = _added(seen, bias, q.dtype)
     dropped = drop is not None and drop.training and getattr(drop, "p", 0.0)
     if not dropped and (k.shape[2] >= FUSED_FROM or q.device.type != "cpu"):
-        mask = (
-            bias
-            if seen is None
-            else torch.where(seen, 0.0 if bias is None else bias.to(q.dtype), torch.finfo(q.dtype).min)
-        )
-        mask = None if mask is None else mask.to(q.dtype)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return out if seen is None else out * seen.any(-1, keepdim=True)
-    shares = weights(q, k, seen, bias)
-    return (shares if drop is None else drop(shares)).to(v.dtype) @ v
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=added)
+    else:
+        shares = _shares(q, k, added)
+        out = (shares if drop is None else drop(shares)).to(v.dtype) @ v
+    return out if seen is None else out * seen.any(-1, keepdim=True)
 
 
 class MultiHeadAttention(nn.Module):
@@ -182,9 +191,9 @@ class MultiHeadAttention(nn.Module):
             if cache is None:
                 cache = Cache(*self._heads(self.memory(memory), 2))
             return self._heads(self.query(x), 1)[0], cache
-        q, k, v = self._heads(self.query(x), 3)
+        parts = self.query(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         start = 0 if cache is None else cache.keys.shape[2]
-        q, k = self.positions.turn(q, start), self.positions.turn(k, start)
+        (q, k), v = self.positions.turn(parts[:2], start).unbind(0), parts[2]
         if cache is not None:
             k, v = torch.cat([cache.keys, k], 2), torch.cat([cache.values, v], 2)
         return q, Cache(k, v)

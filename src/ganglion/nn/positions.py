@@ -115,8 +115,8 @@ class Rotary(Positions):
         return self.turn(x, start)
 
     def turn(self, x: Tensor, start: int = 0) -> Tensor:
-        """(n, h, t, e) -> the same."""
-        places = torch.arange(start, start + x.shape[2], device=x.device, dtype=self.rates.dtype)
+        """(..., t, e) -> the same."""
+        places = torch.arange(start, start + x.shape[-2], device=x.device, dtype=self.rates.dtype)
         angles = places[:, None] * self.rates
         cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
         a, b = x.chunk(2, -1)

@@ -32,35 +32,63 @@ class Muon(VectorAdam):
         super().__init__(params, **adam)
         self.mu, self.rounds = mu, rounds
 
-    def _update(self, p: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-        if not group.get("orthogonal"):
-            super()._update(p, state, group)
-            return
-        if not state:
-            state["m"] = torch.zeros_like(p)
-        state["m"].mul_(self.mu).add_(p.grad)  # type: ignore[arg-type]
-        ahead = p.grad.add(state["m"], alpha=self.mu)  # type: ignore[union-attr]
-        turned = orthogonalised(ahead.flatten(1), self.rounds)
-        p.mul_(1 - group["lr"] * group["weight_decay"])
-        p.sub_(turned.view_as(p), alpha=group["lr"] * RMS * max(turned.shape) ** 0.5)
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """One update of every parameter that has a gradient; matrices of one shape are turned together."""
+        for group in self.param_groups:
+            alike: dict[tuple[int, ...], list[Tensor]] = {}
+            for p in (p for p in group["params"] if p.grad is not None):
+                if group.get("orthogonal"):
+                    alike.setdefault(tuple(p.shape), []).append(p)
+                else:
+                    self._update(p, self.state[p], group)
+            for params in alike.values():
+                self._turn(params, group)
+
+    def _turn(self, params: list[Tensor], group: dict[str, Any]) -> None:
+        """The update of matrices of one shape."""
+        for p in params:
+            if not self.state[p]:
+                self.state[p]["m"] = torch.zeros_like(p)
+        moments, slopes = [self.state[p]["m"] for p in params], [p.grad for p in params]
+        torch._foreach_mul_(moments, self.mu)
+        torch._foreach_add_(moments, slopes)
+        ahead = torch._foreach_add(slopes, moments, alpha=self.mu)
+        turned = orthogonalised(torch.stack([a.flatten(1) for a in ahead]), self.rounds)
+        step = group["lr"] * RMS * max(turned.shape[1:]) ** 0.5
+        torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_sub_(params, [t.view_as(p) for t, p in zip(turned * step, params)])
 
 
 def orthogonalised(g: Tensor, rounds: int = 5) -> Tensor:
-    """A matrix (rows, columns) with the singular vectors of g and singular values between 0.7 and 1.2.
+    """Matrices (..., rows, columns) with the singular vectors of g and singular values between 0.7 and 1.2.
 
-    ``x <- a x + (b s + c s^2) x`` with ``s = x x^T``, from ``x = g / |g|`` (Newton-Schulz, fifth order).
+    ``x <- p x`` with ``p = a + b s + c s^2, s = x x^T``, from ``x = g / |g|`` (Newton-Schulz, fifth order). Of long
+    matrices only the short ``s <- p s p`` and the product of all p are carried, and x is multiplied once: the same in
+    two thirds of the time.
 
     >>> torch.linalg.svdvals(orthogonalised(torch.diag(torch.tensor([3.0, 1.0])))).gt(0.6).all().item()
     True
     """
+    if g.dim() == 2:
+        return orthogonalised(g[None], rounds)[0]
+    tall = g.shape[-2] > g.shape[-1]
+    x = g.mT if tall else g
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
     a, b, c = QUINTIC
-    tall = g.shape[0] > g.shape[1]
-    x = g.T if tall else g
-    x = x / (torch.linalg.matrix_norm(x) + 1e-7)
-    for _ in range(rounds):
-        s = x @ x.T
-        x = a * x + (b * s + c * (s @ s)) @ x
-    return x.T if tall else x
+    if x.shape[-1] < 2 * x.shape[-2]:
+        for _ in range(rounds):
+            s = x @ x.mT
+            x = torch.baddbmm(x, torch.baddbmm(s, s, s, beta=b, alpha=c), x, beta=a)
+        return x.mT if tall else x
+    s, q = x @ x.mT, None
+    for i in range(rounds):
+        p = torch.baddbmm(s, s, s, beta=b, alpha=c)
+        p.diagonal(dim1=-2, dim2=-1).add_(a)
+        q = p if q is None else p @ q
+        s = p @ s @ p if i < rounds - 1 else s
+    x = x if q is None else q @ x
+    return x.mT if tall else x
 
 
 def hidden_matrices(module: nn.Module) -> set[nn.Parameter]:

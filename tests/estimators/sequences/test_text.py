@@ -1,5 +1,7 @@
 """Texts to classes: naive Bayes by hand, lengths, what is refused, what is awkward."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -104,7 +106,9 @@ def test_each_once_as_sets():
     lists = [rng.integers(4, 9, rng.integers(0, 12)) for _ in range(50)]
     offsets = np.append(0, np.cumsum([len(c) for c in lists]))
     codes, found = each_once(np.concatenate(lists), offsets)
-    assert [codes[a:b].tolist() for a, b in zip(found, found[1:])] == [sorted(set(c.tolist())) for c in lists]
+    assert [codes[a:b].tolist() for a, b in itertools.pairwise(found)] == [
+        sorted(set(c.tolist())) for c in lists
+    ]
 
 
 @pytest.mark.parametrize("longest", [2, 5, 8])

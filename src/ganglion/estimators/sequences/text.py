@@ -48,7 +48,7 @@ class TextClassifier(ClassTarget, SequenceNetwork):
     tokens: Annotated[
         str,
         Known("tokens", lambda: ["auto", *TOKENIZERS], tokens_field),
-        "what a text is cut into; auto takes words in lower case, for a bag their pairs too, and long numbers by length",
+        "what a text is cut into; auto takes words in lower case, for a bag pairs too, long numbers by length",
     ] = "auto"
     longest: Annotated[int, AtLeast(2), "tokens that are read in order at most: half from either end"] = 400
     dropout: Annotated[

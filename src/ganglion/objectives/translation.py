@@ -1,0 +1,53 @@
+"""The loss of a translator: how improbable it finds the text that people wrote, with teacher forcing."""
+
+import torch
+from torch import Tensor, nn
+
+from ganglion.objectives.base import Batch, Objective, Step
+from ganglion.objectives.language import NOTHING, token_losses
+
+BEGIN = 2  # the code that every text begins behind
+
+
+class Translation(Objective):
+    """``-log P(y | x) / length`` in nats, where ``length`` is that of a mean target.
+
+    So every token counts alike, and a loss is about that of a token. All tokens are given at once, and each is
+    predicted from the true ones before it. With ``sampled`` above 0 (scheduled sampling, Bengio et al. 2015,
+    arXiv:1506.03099) that share of them is replaced by what the network found most probable in a first pass.
+
+    Arguments:
+        model: ``(source (n, s), before (n, t)) -> logits (n, t, k)``.
+        length: mean number of tokens of a target, its end included.
+        smoothing: share of each target that is spread over all tokens.
+        sampled: see above.
+
+    Batches have ``x`` (n, s) and ``y`` (n, t), codes with 0 behind the ends; an end is a token of y.
+    """
+
+    def __init__(self, model: nn.Module, length: float, smoothing: float = 0.0, sampled: float = 0.0) -> None:
+        super().__init__()
+        self.net, self.length, self.smoothing, self.sampled = model, length, smoothing, sampled
+
+    @property
+    def model(self) -> nn.Module:
+        """The translator."""
+        return self.net
+
+    def forward(self, batch: Batch, phase: str) -> Step:
+        """The loss (n,) of each pair."""
+        x, y = batch["x"], batch["y"]
+        before = torch.cat([torch.full_like(y[:, :1], BEGIN), y[:, :-1]], 1)
+        if self.sampled and self.training:
+            before = self._mixed(x, y, before)
+        asked = torch.where(y > 0, y, NOTHING)
+        losses = token_losses(self.net(x, before), asked, self.smoothing if self.training else 0.0)
+        return Step(losses.sum(1) / self.length)
+
+    @torch.no_grad()
+    def _mixed(self, x: Tensor, y: Tensor, before: Tensor) -> Tensor:
+        """What is written before, some of it as the network would have written it."""
+        own = self.net(x, before).argmax(2)
+        own = torch.cat([before[:, :1], own[:, :-1]], 1)
+        chosen = (torch.rand(y.shape, device=y.device) < self.sampled) & (before > BEGIN)
+        return torch.where(chosen, own, before)
