@@ -21,7 +21,7 @@ from ganglion.estimators.sequences.series import SeriesNetwork
 from ganglion.estimators.sequences.speech import SpeechRecognizer
 from ganglion.estimators.sequences.tagger import TokenTagger
 from ganglion.estimators.sequences.text import TextClassifier
-from ganglion.estimators.sequences.translator import Translator
+from ganglion.estimators.sequences.translator import Translator, coded
 from ganglion.metrics.detection import Detections
 
 QUICK = {"max_epochs": 12, "hidden_layer_sizes": (24,), "batch_size": 32, "dropout": 0.1, "widths":
@@ -229,8 +229,8 @@ def tag_problem(cls, table):
 def translation_problem(cls, table):
     """Words for words, in the same order."""
     rng = np.random.default_rng(0)
-    words = {"rot": "red", "blau": "blue", "kreis": "circle", "stern": "star"}
-    X = [" ".join(rng.choice(list(words), 3)) for _ in range(150)]
+    words = {"rot": "red", "blau": "blue"}
+    X = [" ".join(rng.choice(list(words), 5)) for _ in range(400)]
     y = [" ".join(words[word] for word in text.split()) for text in X]
     return Problem(np.array(X, dtype=object), np.array(y), 0.1, 1, 1e-4, None)
 
@@ -288,6 +288,8 @@ def entering():
             return model._standardised(X[:, -model.lookback_ :])
         if isinstance(model, TokenTagger):
             return model._read(X)[1].padded()
+        if isinstance(model, Translator):
+            return coded(model.tokenizer_, list(X), torch.device("cpu")).padded()
         if isinstance(model, LanguageModel):
             return torch.from_numpy(model._joined(list(X)).astype(np.int64))[None]
         return torch.as_tensor(model._matrix(X)).float()

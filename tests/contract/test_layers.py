@@ -32,7 +32,7 @@ from ganglion.models.translator import Reader, RecurrentWriter, TransformerWrite
 from ganglion.models.unet import UNet
 from ganglion.nn.activations import Heaviside, Maxout
 from ganglion.nn.attention import AdditiveAttention, AttentionPool, MultiHeadAttention
-from ganglion.nn.convolution import StridedPointwise, UnevenConv2d, Up
+from ganglion.nn.convolution import Conv1x1, UnevenConv2d, Up
 from ganglion.nn.crf import CRF
 from ganglion.nn.dense import DenseStack, Shortcut
 from ganglion.nn.mel import LogMel
@@ -105,7 +105,7 @@ LAYERS = {
     GlobalPool: lambda: (GlobalPool("average", "max"), torch.randn(7, 3, 4, 4)),
     Standardise: lambda: (Standardise([0.4, 0.5], [0.2, 0.0]), torch.rand(7, 2, 4, 4)),
     UnevenConv2d: lambda: (UnevenConv2d(2, 3, 2, around=(0, 1, 0, 1)), torch.randn(7, 2, 5, 5)),
-    StridedPointwise: lambda: (StridedPointwise(2, 3, 1, stride=2), torch.randn(7, 2, 5, 5)),
+    Conv1x1: lambda: (Conv1x1(2, 3, 1, stride=2), torch.randn(7, 2, 5, 5)),
     Up: lambda: (Up(3, 2, 2, 2), torch.randn(7, 3, 4, 4)),
     ConvBlock: lambda: (ConvBlock(2, 4, 3, "same", "gelu", "batch", "max"), torch.randn(7, 2, 6, 6)),
     Head: lambda: (Head("max", 4, (2, 2), (5,), 3, "tanh", 0.1), torch.randn(7, 4, 2, 2)),

@@ -18,6 +18,7 @@ class SeriesNet(nn.Module):
         dropout: before the outputs, and inside the encoder.
         encoder: arguments of ``models.encoder.Encoder``.
 
+    >>> import torch
     >>> SeriesNet(2, torch.zeros(3), pool="last", cell="gru", units=4)(torch.zeros(5, 7, 2)).shape
     torch.Size([5, 3])
     """

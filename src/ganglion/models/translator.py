@@ -198,8 +198,14 @@ class TranslatorNet(nn.Module):
         nn.init.zeros_(self.writer.head.weight)  # type: ignore[union-attr, arg-type]
         nn.init.zeros_(self.writer.head.bias)  # type: ignore[union-attr, arg-type]
 
-    def forward(self, source: Tensor, before: Tensor) -> Tensor:
-        """Codes (n, s) and what is written before (n, t), a begin first -> logits (n, t, k)."""
+    def forward(self, source: Tensor, before: Tensor | None = None) -> Tensor:
+        """Codes (n, s) and what is written before (n, t), a begin first -> logits (n, t, k).
+
+        Without, a begin and the network's own first token stand before.
+        """
+        if before is None:
+            own = self.write(source, steps=1, beam=1, length_power=0.0)[0]
+            before = torch.cat([torch.full_like(own, BEGIN), own], 1)
         return self.writer(self.reader(source), before)
 
     @torch.no_grad()

@@ -60,20 +60,22 @@ class UnevenConv2d(nn.Conv2d):
         return f"{super().extra_repr()}, around={self.around}"
 
 
-class StridedPointwise(nn.Conv2d):
+class Conv1x1(nn.Conv2d):
     """A 1x1 convolution that steps over places, as one over the places that it meets.
 
     The sums are the same. oneDNN's gradient of the weight for the strided form writes beyond its memory on processors
     with AVX2 where channels are last and their number is no multiple of 8 (torch 2.13; it ends the process).
 
-    >>> StridedPointwise(2, 3, 1, stride=2)(torch.zeros(1, 2, 5, 5)).shape
+    >>> Conv1x1(2, 3, 1, stride=2)(torch.zeros(1, 2, 5, 5)).shape
     torch.Size([1, 3, 3, 3])
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, in, h, w) -> (n, out, h', w')."""
-        down, right = self.stride
-        return F.conv2d(x[..., ::down, ::right], self.weight, self.bias, groups=self.groups)
+        met = F.avg_pool2d(
+            x, 1, self.stride
+        )  # each the mean of itself: a step that receptive fields are told by
+        return F.conv2d(met, self.weight, self.bias, groups=self.groups)
 
 
 def conv(
@@ -118,7 +120,7 @@ def conv(
     around = sides(padding, k, d)
     options: dict[str, Any] = {"stride": s, "dilation": d, "groups": groups, "bias": bias}
     if k == (1, 1) and s != (1, 1) and set(around) == {(0, 0)}:
-        return StridedPointwise(inputs, outputs, k, **options)
+        return Conv1x1(inputs, outputs, k, **options)
     if all(before == after for before, after in around):
         return nn.Conv2d(inputs, outputs, k, padding=tuple(before for before, _ in around), **options)
     return UnevenConv2d(inputs, outputs, k, around=(*around[1], *around[0]), **options)

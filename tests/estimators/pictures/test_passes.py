@@ -138,12 +138,14 @@ def test_of_a_deep_network_the_layers_with_weights_are_listed():
     kernels = [p for p in model.module_.parameters() if p.dim() > 1]
     listed = trace.chief(48)
     assert len(trace.shown) > 48
-    assert [layer.kind for layer in listed] == [*["Conv2d"] * (len(kernels) - 1), "Linear", "loss"]
+    kinds = [layer.kind.replace("Conv1x1", "Conv2d") for layer in listed]
+    assert kinds == [*["Conv2d"] * (len(kernels) - 1), "Linear", "loss"]
     text = str(trace)
     assert f"Of {len(trace.shown)} layers the {len(listed)} with weights and the loss are listed" in text
     assert all(f" {layer.name} " in text for layer in listed), "no name is cut"
     figure = ganglion.plot.plot_trace(trace)
     assert {label.get_text().split()[-1] for label in figure.get_yticklabels()} <= {
+        "Conv1x1",
         "Conv2d",
         "Linear",
         "loss",
