@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 # small networks gain nothing from more threads, and workers would fight; before torch and NumPy are imported
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
@@ -15,3 +17,20 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.section("contracts")
         for line in sorted(lines):
             terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def copy_attention():
+    """A function that puts the weights of our attention into torch's."""
+    import torch
+
+    def copy(mine, theirs):
+        rows = [mine.query.weight, mine.memory.weight] if mine.cross else [mine.query.weight]
+        bias = [mine.query.bias, mine.memory.bias] if mine.cross else [mine.query.bias]
+        with torch.no_grad():
+            theirs.in_proj_weight.copy_(torch.cat(rows))
+            theirs.in_proj_bias.copy_(torch.cat(bias))
+            theirs.out_proj.load_state_dict(mine.out.state_dict())
+        return theirs
+
+    return copy

@@ -161,3 +161,10 @@ def test_small_numbers():
         buckets([1], 0, 0, 0)
     with pytest.raises(ParameterError, match="window"):
         buckets([1], 1, 0, 0, window=0)
+
+
+def test_a_table_that_a_command_read_is_refused_as_one():
+    from ganglion.data.columns import as_frame
+
+    with pytest.raises(DataError, match="got a table"):
+        read_sequences(as_frame({"a": [1.0, 2.0], "b": [3.0, 4.0]}))

@@ -68,23 +68,10 @@ def test_a_query_that_sees_nothing_takes_nothing_and_teaches_nothing():
     assert (q.grad[1] == 0).all()
 
 
-def copied(mine, theirs):
-    with torch.no_grad():
-        if mine.cross:
-            theirs.in_proj_weight.copy_(torch.cat([mine.query.weight, mine.memory.weight]))
-            theirs.in_proj_bias.copy_(torch.cat([mine.query.bias, mine.memory.bias]))
-        else:
-            theirs.in_proj_weight.copy_(mine.query.weight)
-            theirs.in_proj_bias.copy_(mine.query.bias)
-        theirs.out_proj.weight.copy_(mine.out.weight)
-        theirs.out_proj.bias.copy_(mine.out.bias)
-    return theirs
-
-
 @pytest.mark.parametrize("cross", [False, True])
-def test_many_heads_are_torchs(cross):
+def test_many_heads_are_torchs(cross, copy_attention):
     mine = MultiHeadAttention(12, 3, cross=cross, causal=not cross).double()
-    theirs = copied(mine, nn.MultiheadAttention(12, 3, batch_first=True).double())
+    theirs = copy_attention(mine, nn.MultiheadAttention(12, 3, batch_first=True).double())
     x, memory = torch.randn(2, 5, 12).double(), torch.randn(2, 7, 12).double()
     there = torch.arange(7 if cross else 5) < torch.tensor([[7 if cross else 5], [3]])
     other = memory if cross else x

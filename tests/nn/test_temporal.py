@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ganglion.nn.temporal import TemporalConv, TemporalStack, ends, layers_for, receptive_field
+from ganglion.nn.temporal import TemporalConv, TemporalStack, ends
 
 
 @pytest.fixture(autouse=True)
@@ -33,8 +33,7 @@ def test_the_receptive_field_is_what_the_gradient_reaches(causal):
     at = 60 if causal else 40
     stack(x)[0, at].sum().backward()
     reached = x.grad[0, :, 0].nonzero().flatten()
-    assert receptive_field(stack) == 29
-    assert reached.max() - reached.min() + 1 == 29
+    assert reached.max() - reached.min() + 1 == 29 == 1 + 2 * (3 - 1) * (2**3 - 1)
     assert reached.max() == (60 if causal else 54)
 
 
@@ -44,14 +43,6 @@ def test_padding_changes_nothing():
     noisy = torch.where(there[..., None], x, 0.0)
     torch.testing.assert_close(stack(noisy, there)[:, :5], stack(x[:, :5]), rtol=0, atol=1e-5)
     assert (stack(noisy, there)[:, 5:] == 0).all()
-
-
-@pytest.mark.parametrize("length", [1, 5, 6, 100, 1000])
-def test_as_many_layers_as_the_length_needs(length):
-    layers = layers_for(length, 3)
-    reach = [1 + 4 * (2**k - 1) for k in range(layers + 1)]
-    assert reach[layers] >= length
-    assert layers == 1 or reach[layers - 1] < length
 
 
 def test_the_end_of_each():

@@ -13,16 +13,8 @@ def _seed():
     torch.manual_seed(0)
 
 
-def copy_attention(mine, theirs):
-    rows = [mine.query.weight, mine.memory.weight] if mine.cross else [mine.query.weight]
-    bias = [mine.query.bias, mine.memory.bias] if mine.cross else [mine.query.bias]
-    theirs.in_proj_weight.copy_(torch.cat(rows))
-    theirs.in_proj_bias.copy_(torch.cat(bias))
-    theirs.out_proj.load_state_dict(mine.out.state_dict())
-
-
 @torch.no_grad()
-def copied(mine, theirs):
+def copied(mine, theirs, copy_attention):
     """torch's block with the weights of ours."""
     copy_attention(mine.attention, theirs.self_attn)
     theirs.linear1.load_state_dict(mine.dense[0].state_dict())
@@ -40,12 +32,12 @@ def copied(mine, theirs):
 
 @pytest.mark.parametrize("norm_first", [True, False])
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
-def test_an_encoders_block_is_torchs(norm_first, activation):
+def test_an_encoders_block_is_torchs(norm_first, activation, copy_attention):
     mine = TransformerBlock(12, 3, hidden=20, norm_first=norm_first, activation=activation).double()
     theirs = nn.TransformerEncoderLayer(
         12, 3, 20, 0.0, activation, batch_first=True, norm_first=norm_first
     ).double()
-    copied(mine, theirs)
+    copied(mine, theirs, copy_attention)
     x, there = torch.randn(2, 5, 12).double(), torch.arange(5) < torch.tensor([[5], [3]])
     known = theirs(x, src_key_padding_mask=~there)
     torch.testing.assert_close(mine(x, there)[0], known[0], rtol=0, atol=1e-10)
@@ -53,10 +45,11 @@ def test_an_encoders_block_is_torchs(norm_first, activation):
 
 
 @pytest.mark.parametrize("norm_first", [True, False])
-def test_a_decoders_block_is_torchs(norm_first):
+def test_a_decoders_block_is_torchs(norm_first, copy_attention):
     options = {"norm_first": norm_first, "activation": "relu"}
     mine = TransformerBlock(12, 3, hidden=20, causal=True, cross=True, **options).double()
-    theirs = copied(mine, nn.TransformerDecoderLayer(12, 3, 20, 0.0, batch_first=True, **options).double())
+    theirs = nn.TransformerDecoderLayer(12, 3, 20, 0.0, batch_first=True, **options).double()
+    copied(mine, theirs, copy_attention)
     x, memory = torch.randn(2, 5, 12).double(), torch.randn(2, 7, 12).double()
     there = torch.arange(7) < torch.tensor([[7], [4]])
     known = theirs(x, memory, tgt_mask=torch.ones(5, 5).triu(1).bool(), memory_key_padding_mask=~there)

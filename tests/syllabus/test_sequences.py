@@ -94,7 +94,7 @@ def test_gumbel_softmax():
 
 
 @pytest.mark.parametrize("norm_first", [True, False])
-def test_transformer_encoder(norm_first):
+def test_transformer_encoder(norm_first, copy_attention):
     """torch's layer to 1e-10, norms in front or behind; padding changes no real token by more than 1e-12."""
     mine = TransformerBlock(12, 3, hidden=20, norm_first=norm_first, activation="relu").double()
     theirs = nn.TransformerEncoderLayer(12, 3, 20, 0.0, batch_first=True, norm_first=norm_first).double()
@@ -113,16 +113,7 @@ def test_transformer_encoder(norm_first):
     torch.testing.assert_close(found, mine(x), rtol=0, atol=1e-12)
 
 
-def copy_attention(mine, theirs):
-    """The weights of our attention in torch's."""
-    rows = [mine.query.weight, mine.memory.weight] if mine.cross else [mine.query.weight]
-    bias = [mine.query.bias, mine.memory.bias] if mine.cross else [mine.query.bias]
-    theirs.in_proj_weight.copy_(torch.cat(rows))
-    theirs.in_proj_bias.copy_(torch.cat(bias))
-    theirs.out_proj.load_state_dict(mine.out.state_dict())
-
-
-def test_transformer_decoder():
+def test_transformer_decoder(copy_attention):
     """torch's layer to 1e-10; nothing of the future; step by step with a cache as all at once, to 1e-10."""
     mine = TransformerBlock(12, 3, hidden=20, causal=True, cross=True, activation="relu").double()
     theirs = nn.TransformerDecoderLayer(12, 3, 20, 0.0, batch_first=True, norm_first=True).double()

@@ -36,7 +36,21 @@ def batch_sizes(n: int, size: int, least: int = 1) -> list[int]:
     return [*sizes[:-2], sum(sizes[-2:])] if sizes[-1] < least else sizes
 
 
-class ResidentBatches:
+class OrderedBatches:
+    """Base of batches whose order is a pure function of (seed, epoch): nothing must survive a kill, and none listen."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Nothing: the order is a pure function of (seed, epoch)."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Nothing to restore."""
+
+    def feedback(self, step: Any) -> None:
+        """What was learned changes nothing of what comes."""
+
+
+class ResidentBatches(OrderedBatches):
     """Tensors that live on the device and are sliced there: one gather an epoch, then views.
 
     Arguments:
@@ -110,13 +124,3 @@ class ResidentBatches:
     def _bytes(self) -> int:
         copies = len(self.members or (0,))
         return copies * sum(t.numel() * t.element_size() for t in self.tensors.values())
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Nothing: the order is a pure function of (seed, epoch)."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Nothing to restore."""
-
-    def feedback(self, step: Any) -> None:
-        """Resident data does not listen."""

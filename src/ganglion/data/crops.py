@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from ganglion.base.errors import DataError
-from ganglion.data.batches import batch_sizes, order
+from ganglion.data.batches import OrderedBatches, batch_sizes, order
 from ganglion.data.masks import NOT_JUDGED
 from ganglion.data.pictures import place
 
 
-class CropBatches:
+class CropBatches(OrderedBatches):
     """Crops of pictures and masks, as many an epoch as cover all pixels once; the face of ``data.batches``.
 
     A picture is drawn as often as its area holds the crop's, each time at another place. What of a crop lies beyond
@@ -97,16 +97,6 @@ class CropBatches:
             if mirror
             else torch.nn.functional.pad(cut, (0, right, 0, below), value=NOT_JUDGED)
         )
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Nothing: order and places are pure functions of seed, epoch and batch number."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Nothing to restore."""
-
-    def feedback(self, step: Any) -> None:
-        """Crops do not listen."""
 
 
 def mirrored(x: Tensor, below: int, right: int) -> Tensor:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganglion.base.errors import DataError
+from ganglion.data.batches import OrderedBatches
 from ganglion.data.ragged import Sequences, buckets
 
 ANSWER_PLACES = 2**16  # of all sequences that go through a network together outside training
@@ -90,7 +91,7 @@ class Ragged:
         yield "offsets", self.offsets.tobytes()
 
 
-class RaggedBatches:
+class RaggedBatches(OrderedBatches):
     """Batches of sequences that are about as long, padded to the longest of each batch.
 
     Arguments:
@@ -130,13 +131,3 @@ class RaggedBatches:
                 for name, t in self.tensors.items()
             }
             yield {"x": self.x.padded(rows), **others}
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Nothing: the order is a pure function of (seed, epoch)."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Nothing to restore."""
-
-    def feedback(self, step: Any) -> None:
-        """Resident data does not listen."""

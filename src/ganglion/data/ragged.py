@@ -12,6 +12,7 @@ from ganglion.base.errors import DataError
 from ganglion.base.fields import AtLeast
 from ganglion.base.numbers import number
 from ganglion.data.batches import order
+from ganglion.data.columns import Frame
 
 WINDOW = 50  # batches that are sorted together: more pad less, fewer mix more
 FORMS = "an array (n, T) or (n, T, c), or a list of n arrays (T_i,) or (T_i, c)"
@@ -102,7 +103,7 @@ def read_sequences(X: Any, n_channels: int | None = None) -> Sequences:
 
 def _parts(X: Any) -> list[NDArray[Any]]:
     """Each sequence as an array of numbers (T_i,) or (T_i, c)."""
-    if nw.dependencies.is_into_dataframe(X) or isinstance(X, dict):
+    if nw.dependencies.is_into_dataframe(X) or isinstance(X, dict | Frame):
         raise DataError(
             f"sequences are expected as {FORMS}, got a table ({type(X).__name__}); "
             "give X.to_numpy() where each row is one sequence, or a list of one array per sequence."

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ganglion.base.errors import DataError
+from ganglion.data.batches import OrderedBatches
 
 
 def windows(codes: Tensor, context: int, start: int = 0) -> Tensor:
@@ -25,7 +26,7 @@ def windows(codes: Tensor, context: int, start: int = 0) -> Tensor:
     return rest.unfold(0, context + 1, context)
 
 
-class StreamBatches:
+class StreamBatches(OrderedBatches):
     """Batches of windows: in every epoch each code is asked for once, in windows cut at new places, in a new order.
 
     Arguments:
@@ -67,13 +68,3 @@ class StreamBatches:
         for rows in order.split(self.batch_size)[start:]:
             found = cut[rows]
             yield {"x": found[:, :-1], "y": found[:, 1:]}
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Nothing: the order is a pure function of (seed, epoch)."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Nothing to restore."""
-
-    def feedback(self, step: Any) -> None:
-        """Resident data does not listen."""

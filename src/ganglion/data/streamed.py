@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ganglion.base.errors import DataError
-from ganglion.data.batches import ResidentBatches, batch_sizes, order
+from ganglion.data.batches import OrderedBatches, ResidentBatches, batch_sizes, order
 from ganglion.data.decode import quiet
 from ganglion.data.images import Images, cores
 
@@ -23,7 +23,7 @@ AHEAD = 4  # batches that are decoded or being decoded while a step runs
 RESIDENT_BELOW = 512 * 2**20  # bytes of decoded pictures
 
 
-class StreamedImages:
+class StreamedImages(OrderedBatches):
     """Batches of pictures and their targets, decoded ahead by threads; the face of ``data/batches.py``.
 
     Arguments:
@@ -95,16 +95,6 @@ class StreamedImages:
         for piece in work:
             piece.result()
         return {"x": out, **{name: t[cut] for name, t in self.tensors.items()}}
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Nothing: the order is a pure function of (seed, epoch)."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Nothing to restore."""
-
-    def feedback(self, step: Any) -> None:
-        """Streamed pictures do not listen."""
 
 
 def batches_of_images(

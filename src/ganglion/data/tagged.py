@@ -1,13 +1,9 @@
 """Batches of sentences together with what is said of each of their words."""
 
-from collections.abc import Iterator
-
-import torch
 from torch import Tensor
 
 from ganglion.base.errors import DataError
 from ganglion.data.padded import Ragged, RaggedBatches
-from ganglion.data.ragged import buckets
 
 
 class TaggedBatches(RaggedBatches):
@@ -22,6 +18,7 @@ class TaggedBatches(RaggedBatches):
     Raises ``DataError`` if sentences and tags differ in length, or there are none.
 
     >>> import numpy as np
+    >>> import torch
     >>> x, y = (Ragged(torch.tensor([3, 4, 5]), np.array([0, 1, 3]), pad) for pad in (0, -1))
     >>> batch = next(TaggedBatches(x, y, {}, batch_size=2).epoch(seed=0, epoch=0))
     >>> (batch["x"] > 0).equal(batch["y"] > 0)
@@ -29,18 +26,9 @@ class TaggedBatches(RaggedBatches):
     """
 
     def __init__(self, x: Ragged, y: Ragged, tensors: dict[str, Tensor], batch_size: int) -> None:
-        super().__init__(x, tensors, batch_size)
+        super().__init__(x, {"y": y, **tensors}, batch_size)
         if x.lengths.tolist() != y.lengths.tolist():
             raise DataError(
                 f"a tag for each word is expected, got {len(y.values)} tags of {len(y)} sentences for "
                 f"{len(x.values)} words of {len(x)}; give as many."
             )
-        self.y = y
-
-    def epoch(self, seed: int, epoch: int, start: int = 0) -> Iterator[dict[str, Tensor]]:
-        """The batches of one epoch, from batch number ``start`` on; the order follows from (seed, epoch)."""
-        device = self.x.values.device
-        for rows in buckets(self.x.lengths, self.batch_size, seed, epoch)[start:]:
-            chosen = torch.from_numpy(rows).to(device)
-            both = {"x": self.x.padded(rows), "y": self.y.padded(rows)}
-            yield both | {name: t[chosen] for name, t in self.tensors.items()}

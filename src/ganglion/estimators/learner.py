@@ -1,12 +1,12 @@
 """What every estimator that trains one network shares: the run, the record of it, the verdict, the weights."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
-from ganglion.base.errors import ModelFileError
+from ganglion.base.errors import ModelFileError, ParameterError
 from ganglion.base.fields import fields_of
 from ganglion.base.record import TrainingRecord
 from ganglion.diagnose import diagnose
@@ -19,6 +19,16 @@ from ganglion.train.run import Run
 
 class Learner(TrainingFields, Estimator):
     """An estimator around one module, ``module_``; subclasses make a ``SetUp`` and say how the parts score."""
+
+    _without: ClassVar[tuple[str, ...]] = ()  # training fields that this objective has no use for
+
+    def _check(self) -> None:
+        super()._check()
+        for name in self._without:
+            if getattr(self, name):
+                raise ParameterError(
+                    f"{type(self).__name__} has no {name}; leave it out, or use weight_decay."
+                )
 
     def _task(self) -> str:
         """The record's word for what is learned."""

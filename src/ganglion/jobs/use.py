@@ -63,9 +63,12 @@ def predicted(opened: Opened, source: Any, *, proba: bool = False, image: str | 
         raise DataError("--proba needs a model that predicts classes; this one predicts numbers.")
     found, estimator = given(opened, source, image=image), opened.estimator
     chances = estimator.predict_proba(found.inputs) if proba else None
+    if isinstance(chances, list):
+        raise DataError("--proba needs one class a row, this model tells one a word; leave it out.")
     answer = (
         estimator.predict(found.inputs) if chances is None else estimator.classes_[chances.argmax(axis=1)]
     )
+    answer = cells(answer) if isinstance(answer, list) else answer
     answers = [answer] if answer.ndim == 1 else list(answer.T)
     targets = opened.targets if len(opened.targets) == len(answers) else range(1, len(answers) + 1)
     columns = dict(found.names)
@@ -76,6 +79,24 @@ def predicted(opened: Opened, source: Any, *, proba: bool = False, image: str | 
     if found.broken:
         columns["problem"] = [found.broken.get(i, "") for i in range(len(answer) + len(found.broken))]
     return Predictions(list(columns), list(columns.values()), found.notes)
+
+
+def cells(answer: list[Any]) -> np.ndarray:
+    """Texts (n,), or lists of words, one a row, as cells of a table: words with a blank between.
+
+    Raises ``DataError`` for answers that no cell holds, such as boxes.
+
+    >>> cells(["a text", ["NOUN", "VERB"]]).tolist()
+    ['a text', 'NOUN VERB']
+    """
+    found = [" ".join(map(str, one)) if isinstance(one, list) else one for one in answer]
+    strange = next((one for one in found if not isinstance(one, str)), None)
+    if strange is not None:
+        raise DataError(
+            f"answers that fit into a cell of a table are expected, got {type(strange).__name__}; call predict of the "
+            "loaded model from Python."
+        )
+    return np.array(found, dtype=object)
 
 
 @dataclass

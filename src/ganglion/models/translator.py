@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganglion.base.errors import ParameterError, unknown_name
+from ganglion.data.tokens import BEGIN, END, PAD, UNKNOWN
 from ganglion.models.beam import beam_search
 from ganglion.models.encoder import Encoder
 from ganglion.nn.attention import AdditiveAttention, Cache
@@ -17,8 +18,7 @@ from ganglion.nn.positions import positions_named
 from ganglion.nn.recurrent import CELLS, LAYERS
 from ganglion.nn.transformer import BlockCache, Transformer, initialise_blocks
 
-BEGIN, END = 2, 3  # codes, as of every tokenizer
-NEVER = (0, 1, 2)  # padding, unknown and begin are not written
+NEVER = (PAD, UNKNOWN, BEGIN)  # are not written
 
 
 class Memory(NamedTuple):
@@ -82,8 +82,8 @@ class TransformerWriter(nn.Module):
         nothing = memory.vectors.new_zeros(n, self.heads, 0, d // self.heads)
         caches = []
         for block in self.body.blocks:
-            keys, values = block.cross._heads(block.cross.memory(memory.vectors), 2)  # type: ignore[union-attr, operator]
-            caches.append(((nothing, nothing), (keys, values)))
+            seen = block.cross.remember(memory.vectors)  # type: ignore[union-attr, operator]
+            caches.append(((nothing, nothing), tuple(seen)))
         return tuple(caches), memory.there
 
     def step(self, state: Any, last: Tensor) -> tuple[Tensor, Any]:

@@ -185,11 +185,14 @@ class MultiHeadAttention(nn.Module):
         seen = visible(there, t, s, causal=self.causal, window=self.window, device=x.device)
         return weights(q, keys, seen, None if self.cross else self.positions.bias(t, s))
 
+    def remember(self, memory: Tensor | None) -> Cache:
+        """The keys and values of a memory (n, s, d), of cross attention."""
+        return Cache(*self._heads(self.memory(memory), 2))
+
     def _compared(self, x: Tensor, memory: Tensor | None, cache: Cache | None) -> tuple[Tensor, Cache]:
         """Queries (n, h, t, e), and all keys and values."""
         if self.cross:
-            if cache is None:
-                cache = Cache(*self._heads(self.memory(memory), 2))
+            cache = self.remember(memory) if cache is None else cache
             return self._heads(self.query(x), 1)[0], cache
         parts = self.query(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         start = 0 if cache is None else cache.keys.shape[2]

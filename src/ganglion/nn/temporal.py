@@ -74,20 +74,8 @@ class TemporalBlock(nn.Module):
         return out if keep is None else out * keep
 
 
-def layers_for(length: int, kernel: int) -> int:
-    """How many blocks, dilated by 1, 2, 4 ..., see ``length`` places: ``1 + 2 (k - 1) (2^L - 1) >= length``.
-
-    >>> layers_for(100, 3)
-    5
-    """
-    layers = 1
-    while 1 + 2 * (kernel - 1) * (2**layers - 1) < length:
-        layers += 1
-    return layers
-
-
 class TemporalStack(nn.Module):
-    """Blocks of dilation 1, 2, 4 ... (n, t, c) -> (n, t, d).
+    """Blocks of dilation 1, 2, 4 ... (n, t, c) -> (n, t, d); L of them see ``1 + 2 (kernel - 1) (2^L - 1)`` places.
 
     >>> TemporalStack(2, (4, 4), 3)(torch.zeros(1, 7, 2)).shape
     torch.Size([1, 7, 4])
@@ -138,16 +126,6 @@ class ParallelConvs(nn.Module):
         if there is not None:
             h = h * there[:, None]
         return torch.relu(torch.cat([conv(h) for conv in self.convs], 1)).transpose(1, 2)
-
-
-def receptive_field(stack: nn.Module) -> int:
-    """Places that an answer of a stack of temporal convolutions sees.
-
-    >>> receptive_field(TemporalStack(2, (4, 4), 3))
-    13
-    """
-    convs = [m for m in stack.modules() if isinstance(m, TemporalConv)]
-    return 1 + sum(m.dilation[0] * (m.kernel_size[0] - 1) for m in convs)
 
 
 def ends(x: Tensor, there: Tensor | None) -> Tensor:

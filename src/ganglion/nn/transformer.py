@@ -3,7 +3,7 @@
 Axes: n sequences, t places, s places of a memory, d numbers.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -125,8 +125,8 @@ class TransformerBlock(nn.Module):
 class Transformer(nn.Module):
     """A stack of blocks, and a norm behind them where the norms stand in front inside.
 
-    Arguments as of ``TransformerBlock``; ``positions`` makes one encoding for the width and heads, which all blocks
-    share and which is told to the vectors before the first.
+    Arguments: how many layers, and those of ``TransformerBlock``; all blocks share ``positions``, which are also told
+    to the vectors before the first.
 
     >>> Transformer(8, 2, 3)(torch.zeros(2, 5, 8)).shape
     torch.Size([2, 5, 8])
@@ -138,20 +138,15 @@ class Transformer(nn.Module):
         heads: int,
         layers: int,
         *,
-        hidden: int | None = None,
-        causal: bool = False,
-        window: int | None = None,
-        cross: bool = False,
-        dropout: float = 0.0,
-        activation: str = "gelu",
-        norm_first: bool = True,
         positions: Positions | None = None,
+        dropout: float = 0.0,
+        norm_first: bool = True,
+        **block: Any,
     ) -> None:
         super().__init__()
         self.positions = Positions() if positions is None else positions
-        options = {"hidden": hidden, "causal": causal, "window": window, "cross": cross, "dropout": dropout}
-        options |= {"activation": activation, "norm_first": norm_first, "positions": self.positions}
-        self.blocks = nn.ModuleList(TransformerBlock(d, heads, **options) for _ in range(layers))  # type: ignore[arg-type]
+        block |= {"positions": self.positions, "dropout": dropout, "norm_first": norm_first}
+        self.blocks = nn.ModuleList(TransformerBlock(d, heads, **block) for _ in range(layers))
         self.norm = nn.LayerNorm(d) if norm_first else nn.Identity()
         self.drop = Dropout(dropout)
 

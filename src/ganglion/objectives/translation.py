@@ -3,10 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from ganglion.data.tokens import BEGIN, PAD
 from ganglion.objectives.base import Batch, Objective, Step
 from ganglion.objectives.language import NOTHING, token_losses
-
-BEGIN = 2  # the code that every text begins behind
 
 
 class Translation(Objective):
@@ -40,7 +39,7 @@ class Translation(Objective):
         before = torch.cat([torch.full_like(y[:, :1], BEGIN), y[:, :-1]], 1)
         if self.sampled and self.training:
             before = self._mixed(x, y, before)
-        asked = torch.where(y > 0, y, NOTHING)
+        asked = torch.where(y != PAD, y, NOTHING)
         losses = token_losses(self.net(x, before), asked, self.smoothing if self.training else 0.0)
         return Step(losses.sum(1) / self.length)
 

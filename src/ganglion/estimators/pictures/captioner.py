@@ -92,14 +92,13 @@ class ImageCaptioner(PictureNetwork):
         float, Between(0, 1), "0 looks for the most probable caption, 1 for the highest mean log P of a word"
     ] = 0.0
 
+    _without = ("l1", "max_norm", "activity")
+
     def _task(self) -> str:
         return "captioning"
 
     def _check(self) -> None:
         super()._check()
-        refused = [name for name in ("l1", "max_norm", "activity") if getattr(self, name)]
-        if refused:
-            raise ParameterError(f"ImageCaptioner has no {refused[0]}; leave it out, or use weight_decay.")
         if self.augment not in (None, "auto") and augment_named(self.augment).mixes:
             raise ParameterError(
                 f"augment={self.augment!r} mixes pictures, and no caption describes two at once; leave mixup and "

@@ -102,6 +102,8 @@ class ObjectDetector(PictureNetwork):
     ] = 0.5
     max_epochs, early_stopping = 30, False
 
+    _without = ("l1", "max_norm", "activity")
+
     def _task(self) -> str:
         return "detection"
 
@@ -113,9 +115,6 @@ class ObjectDetector(PictureNetwork):
                 f"ObjectDetector's stride must be one of {strides} with {len(self.widths)} widths, got "
                 f"{self.stride!r}; choose one of these."
             )
-        refused = [name for name in ("l1", "max_norm", "activity") if getattr(self, name)]
-        if refused:
-            raise ParameterError(f"ObjectDetector has no {refused[0]}; leave it out, or use weight_decay.")
 
     # --- training -----------------------------------------------------------------------------------------
 

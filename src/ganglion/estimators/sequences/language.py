@@ -10,13 +10,14 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from ganglion.base.device import pick_device
-from ganglion.base.errors import DataError, ParameterError
+from ganglion.base.errors import DataError
 from ganglion.base.fields import AtLeast, Between, Known, Search
 from ganglion.base.seeds import seed_from, seeded
 from ganglion.data.stream import StreamBatches, windows
 from ganglion.data.tokens import BEGIN, END, PAD, TOKENIZERS, UNKNOWN, Tokenizer, read_texts, tokenizer_named
 from ganglion.estimators.base import plain
 from ganglion.estimators.learner import Learner
+from ganglion.estimators.sequences.reader import tokens_field
 from ganglion.estimators.training import SetUp, make_plan, rates_of
 from ganglion.models.generate import generate
 from ganglion.models.language import LanguageNet
@@ -31,11 +32,6 @@ PIECES = "bpe(4000)"
 SCORED = 50_000  # tokens of the training part that its score is taken from
 ANSWER_TOKENS = 2**15  # that go through the network together outside training
 LEAST_HELD = 100  # tokens; fewer tell epochs apart by luck
-
-
-def tokens_field(text: str) -> object:
-    """The tokenizer of a field's text, or nothing where it is chosen; raises ``ParameterError``."""
-    return None if text == "auto" else tokenizer_named(text)
 
 
 @dataclass
@@ -84,14 +80,10 @@ class LanguageModel(Learner):
     max_epochs = 10
     preprocessor_ = None
 
+    _without = ("l1", "max_norm", "activity")
+
     def _task(self) -> str:
         return "language"
-
-    def _check(self) -> None:
-        super()._check()
-        refused = [name for name in ("l1", "max_norm", "activity") if getattr(self, name)]
-        if refused:
-            raise ParameterError(f"LanguageModel has no {refused[0]}; leave it out, or use weight_decay.")
 
     # --- training -----------------------------------------------------------------------------------------
 

@@ -9,18 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from ganglion.base.device import pick_device
-from ganglion.base.fields import AtLeast, Between, Fields, Known, Search
 from ganglion.data.padded import Ragged, RaggedBatches
 from ganglion.data.split import MIN_VALIDATION, plain_split, stratified_split
 from ganglion.estimators.base import plain
+from ganglion.estimators.sequences.reader import READER, ReaderFields
 from ganglion.estimators.supervised import SupervisedLearner
 from ganglion.estimators.training import Part, SetUp, make_plan, rates_of
-from ganglion.nn.positions import POSITIONS, positions_named
 from ganglion.objectives.supervised import Supervised
 from ganglion.optim.optimizers import make_optimizer
 from ganglion.train.run import Run
 
-READER = ("cell", "units", "layers", "bidirectional", "heads", "positions", "kernel")
 YARDSTICK_ROWS = 20_000  # training sequences that simple models are fitted on
 
 
@@ -44,36 +42,14 @@ class SequencePart(Part):
         yield from super().contents()
 
 
-class ReaderFields(Fields):
-    """What reads a sequence, and what becomes of what it read."""
-
-    cell: Annotated[
-        Literal["rnn", "lstm", "gru", "tcn", "transformer"],
-        "what reads: recurrent cells, temporal convolutions, or attention",
-    ] = "lstm"
-    units: Annotated[
-        int, AtLeast(1), Search(16, 512, log=True), "of each layer and direction; a transformer's width"
-    ] = 64
-    layers: Annotated[int, AtLeast(1), Search(1, 8), "layers that are stacked"] = 2
-    bidirectional: Annotated[bool, "whether a place also sees what is behind it"] = True
-    pool: Annotated[
-        Literal["last", "mean", "max", "both", "attention"],
-        "what becomes of the places: the last, their mean, maximum, both, or a mean by learned weights",
-    ] = "both"
-    heads: Annotated[int, AtLeast(1), "heads of a transformer's attention; they divide its units"] = 4
-    positions: Annotated[
-        str, Known("positions", lambda: list(POSITIONS), positions_named), "how a transformer tells places"
-    ] = "rotary"
-    kernel: Annotated[int, AtLeast(1), "places that a temporal convolution covers"] = 5
-    dropout: Annotated[
-        float, Between(0, 1, open_high=True), Search(0, 0.5), "share of what layers hand on that is dropped"
-    ] = 0.1
-
-
 class SequenceNetwork(ReaderFields, SupervisedLearner):
     """An estimator whose examples are sequences of any length."""
 
     _unit = "sequences"
+    pool: Annotated[
+        Literal["last", "mean", "max", "both", "attention"],
+        "what becomes of the places: the last, their mean, maximum, both, or a mean by learned weights",
+    ] = "both"
     preprocessor_ = None  # the columns of tables; numbers are scaled by the module's first layer
 
     def _device(self) -> torch.device:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ganglion.data.padded import Ragged
 from ganglion.data.tags import read_sentences
-from ganglion.data.tokens import split_words
+from ganglion.data.tokens import read_texts, split_words
+from ganglion.estimators.table import is_frame
 from ganglion.metrics.spans import span_scores
 
 
@@ -41,11 +42,14 @@ class Part(NamedTuple):
 
 
 def sentences_of(X: Any) -> list[list[str]]:
-    """The sentences of X (n,), each a list of words, or a text that is cut into words; raises ``DataError``.
+    """The sentences of X (n,), each a list of words, or a text that is cut into words; a table has one column of texts.
+
+    Raises ``DataError``.
 
     >>> sentences_of(["It barks.", ["a", "dog"]])
     [['It', 'barks', '.'], ['a', 'dog']]
     """
+    X = read_texts(X) if is_frame(X) else X
     convert = next((getattr(X, name) for name in ("to_list", "tolist") if hasattr(X, name)), None)
     listed = X if convert is None else convert()
     if isinstance(listed, list | tuple):

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from ganglion.base.device import pick_device
-from ganglion.base.errors import DataError, ParameterError
+from ganglion.base.errors import DataError
 from ganglion.base.seeds import seed_from, seeded
 from ganglion.data.padded import Ragged, RaggedBatches
 from ganglion.data.pictures import PictureBatches
@@ -20,6 +20,7 @@ from ganglion.data.tokens import SPECIALS, UNKNOWN, read_texts, tokenizer_named
 from ganglion.data.vary import Vary
 from ganglion.estimators.base import plain
 from ganglion.estimators.learner import Learner
+from ganglion.estimators.sequences.reader import READER
 from ganglion.estimators.sequences.speech_fields import SpeechFields
 from ganglion.estimators.sequences.spotting import Spotting
 from ganglion.estimators.table import read_validation, read_weight
@@ -31,18 +32,7 @@ from ganglion.objectives.ctc import CTC, ctc_losses, steps_needed
 from ganglion.optim.optimizers import make_optimizer
 from ganglion.train.plan import numpy_on_one_thread
 
-SHAPE = (
-    "rate",
-    "bands",
-    "stride",
-    "cell",
-    "units",
-    "layers",
-    "bidirectional",
-    "heads",
-    "positions",
-    "kernel",
-)
+SHAPE = ("rate", "bands", "stride", *READER)
 FIRST = 2  # label of the tokenizer's first own code; 0 is the blank, 1 what was not learned
 ANSWER_SAMPLES = 2**20  # of all waves that go through the network together outside training
 SCORED = 1_000  # training recordings that the training score is taken from
@@ -93,14 +83,10 @@ class SpeechRecognizer(SpeechFields, Spotting, Learner):
     lr, max_epochs, clip_norm = 3e-3, 40, 1.0
     preprocessor_ = None
 
+    _without = ("l1", "max_norm", "activity")
+
     def _task(self) -> str:
         return "speech"
-
-    def _check(self) -> None:
-        super()._check()
-        refused = [name for name in ("l1", "max_norm", "activity") if getattr(self, name)]
-        if refused:
-            raise ParameterError(f"SpeechRecognizer has no {refused[0]}; leave it out, or use weight_decay.")
 
     # --- training -----------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganglion.base.device import pick_device
 from ganglion.base.errors import DataError, ParameterError
-from ganglion.base.fields import AtLeast, Between, Known, Search
+from ganglion.base.fields import AtLeast, Between, Search
 from ganglion.base.seeds import seed_from, seeded
 from ganglion.data.forms import FIRST, PAD, Forms
 from ganglion.data.padded import Ragged
@@ -23,6 +23,7 @@ from ganglion.data.tags import read_tags
 from ganglion.data.tokens import join_words
 from ganglion.estimators.base import plain
 from ganglion.estimators.learner import Learner
+from ganglion.estimators.sequences.reader import READER, ReaderFields
 from ganglion.estimators.sequences.schemes import are_spans, broken, scheme_of
 from ganglion.estimators.sequences.sentences import Part, frequencies, judged, sentences_of, simple_models
 from ganglion.estimators.table import read_validation, read_weight
@@ -30,14 +31,11 @@ from ganglion.estimators.training import SetUp, make_plan, rates_of
 from ganglion.metrics.spans import spans_of
 from ganglion.models.tagger import TagNet
 from ganglion.nn.crf import allowed_transitions
-from ganglion.nn.positions import POSITIONS, positions_named
 from ganglion.objectives.tagging import Tagging
 from ganglion.optim.optimizers import make_optimizer
 from ganglion.train.plan import auto_batch_size, numpy_on_one_thread
 
-SHAPE = (
-    "cell", "units", "layers", "bidirectional", "heads", "positions", "kernel", "width", "dropout", "unknown"
-)  # fmt: skip
+SHAPE = (*READER, "width", "dropout", "unknown")
 SCORED = 2_000  # training sentences that the training score is taken from
 TOGETHER = 32  # sentences of a batch at most where it is chosen: they have a target a word
 GAP = -1  # what stands for a tag behind a sentence's end
@@ -52,7 +50,7 @@ class Entity(NamedTuple):
     stop: int
 
 
-class TokenTagger(Learner):
+class TokenTagger(ReaderFields, Learner):
     """Says of each word of a sentence what it is: its part of speech, or whether it is in a name, and of what kind.
 
     An LSTM in both directions (or another ``cell``) reads words, their beginnings, ends and shapes; see
@@ -66,10 +64,6 @@ class TokenTagger(Learner):
     [Entity(text='Eve', kind='PER', start=2, stop=3), Entity(text='Paris', kind='LOC', start=4, stop=5)]
     """
 
-    cell: Annotated[
-        Literal["rnn", "lstm", "gru", "tcn", "transformer"],
-        "what reads: recurrent cells, temporal convolutions, or attention",
-    ] = "lstm"
     crf: Annotated[
         bool | Literal["auto"], "whether tags of neighbours are judged together; auto: where they are spans"
     ] = "auto"
@@ -80,34 +74,18 @@ class TokenTagger(Learner):
     width: Annotated[
         int, AtLeast(1), Search(16, 256, log=True), "numbers of a word's vector, and of its signs'"
     ] = 64
-    units: Annotated[
-        int, AtLeast(1), Search(16, 512, log=True), "of each layer and direction; a transformer's width"
-    ] = 128
-    layers: Annotated[int, AtLeast(1), Search(1, 8), "layers that are stacked"] = 1
-    bidirectional: Annotated[bool, "whether a word also sees what is behind it"] = True
-    heads: Annotated[int, AtLeast(1), "heads of a transformer's attention; they divide its units"] = 4
-    positions: Annotated[
-        str, Known("positions", lambda: list(POSITIONS), positions_named), "how a transformer tells places"
-    ] = "rotary"
-    kernel: Annotated[int, AtLeast(1), "places that a temporal convolution covers"] = 3
     unknown: Annotated[
         float, Between(0, 1, open_high=True), "share of the words that are unknown at random in training"
     ] = 0.1
-    dropout: Annotated[
-        float, Between(0, 1, open_high=True), Search(0, 0.7), "share of what layers hand on that is dropped"
-    ] = 0.4
     min_count: Annotated[int, AtLeast(1), "how often a word must stand in the sentences to be learned"] = 1
+    units, layers, kernel, dropout = 128, 1, 3, 0.4
     max_epochs, lr, schedule = 6, 3e-3, "flat_cosine"
     preprocessor_ = None
 
+    _without = ("l1", "max_norm", "activity")
+
     def _task(self) -> str:
         return "tagging"
-
-    def _check(self) -> None:
-        super()._check()
-        refused = [name for name in ("l1", "max_norm", "activity") if getattr(self, name)]
-        if refused:
-            raise ParameterError(f"TokenTagger has no {refused[0]}; leave it out, or use weight_decay.")
 
     # --- training -----------------------------------------------------------------------------------------
 

@@ -14,8 +14,8 @@ from ganglion.base.seeds import seed_from, seeded
 from ganglion.data.padded import Ragged
 from ganglion.data.tokens import PAD, TOKENIZERS, read_texts, tokenizer_named
 from ganglion.estimators.classes import ClassTarget
-from ganglion.estimators.sequences.language import tokens_field
 from ganglion.estimators.sequences.network import SequenceNetwork, SequencePart
+from ganglion.estimators.sequences.reader import tokens_field
 from ganglion.estimators.table import read_validation, read_weight
 from ganglion.estimators.training import Part
 from ganglion.models.text import BagNet, TextNet, log_ratios

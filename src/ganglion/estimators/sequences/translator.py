@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from ganglion.base.device import pick_device
-from ganglion.base.errors import DataError, ParameterError
+from ganglion.base.errors import DataError
 from ganglion.base.fields import AtLeast, Between, Known, Search
 from ganglion.base.seeds import seed_from, seeded
 from ganglion.data.padded import Ragged, RaggedBatches
@@ -100,14 +100,10 @@ class Translator(Learner):
     optimizer, lr, weight_decay, batch_size, max_epochs = "muon", 2e-3, 0.1, 128, 15
     preprocessor_ = None
 
+    _without = ("l1", "max_norm", "activity")
+
     def _task(self) -> str:
         return "translation"
-
-    def _check(self) -> None:
-        super()._check()
-        refused = [name for name in ("l1", "max_norm", "activity") if getattr(self, name)]
-        if refused:
-            raise ParameterError(f"Translator has no {refused[0]}; leave it out, or use weight_decay.")
 
     # --- training -----------------------------------------------------------------------------------------
 
