@@ -6,7 +6,19 @@ from ganglion.base.fields import fields_of
 from ganglion.cli.flags import LEFT_OUT, build_table, read_table
 from ganglion.estimators.mlp import MLPClassifier, MLPRegressor
 
-COMMANDS = ["fit", "predict", "evaluate", "diagnose", "trace", "report", "list", "demo", "doctor"]
+COMMANDS = [
+    "fit",
+    "predict",
+    "generate",
+    "translate",
+    "evaluate",
+    "diagnose",
+    "trace",
+    "report",
+    "list",
+    "demo",
+    "doctor",
+]
 
 
 def test_the_table_of_flags_equals_the_declarations():
@@ -52,7 +64,7 @@ def test_version(run):
         (["fitt", "x.csv"], "fit"),
         (["fit"], "file"),
         (["fit", "x.csv", "--seed", "one"], "--seed"),
-        (["predict", "m.ganglion"], "file"),
+        (["predict"], "model"),
         (["fit", "x.csv", "--max-epochs"], "--max-epochs"),
     ],
 )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ganglion.base.errors import DataError, ParameterError
-from ganglion.data.midi import write_midi
+from ganglion.data.midi import read_midi, write_midi
 from ganglion.data.music import read_piece
 
 
@@ -118,3 +118,66 @@ def test_wrong_requests(tmp_path):
     with pytest.raises(DataError, match="is 200"):
         write_midi(path, [[200]])
     assert not path.exists()
+
+
+@pytest.mark.parametrize(("voices", "steps", "quarter"), [(1, 1, 4), (4, 300, 4), (15, 40, 8), (3, 500, 1)])
+def test_what_was_written_is_read(voices, steps, quarter, tmp_path):
+    piece = read_piece(held(2, voices, steps), silence=[-1])
+    piece[0] = 60  # a voice without any note would not be there
+    write_midi(tmp_path / "a.mid", piece, steps_a_quarter=quarter)
+    assert (read_midi(tmp_path / "a.mid", steps_a_quarter=quarter) == piece).all()
+
+
+def midi(track, *, form=0, ticks=4):
+    return struct.pack(">4sIHHH4sI", b"MThd", 6, form, 1, ticks, b"MTrk", len(track)) + bytes(track)
+
+
+def test_the_forms_that_other_programs_write(tmp_path):
+    path = tmp_path / "a.mid"
+    on, off, sustain, bend = 0x92, 0x82, 0xB2, 0xE2
+    track = [
+        *(0, 0xF0, 2, 1, 0xF7),  # for one machine only
+        *(0, 0xFF, 1, 1, 65),  # a text
+        *(0, 0xC2, 5, 0, 0xD2, 9, 0, sustain, 64, 127, 0, bend, 0, 64),
+        *(0, on, 60, 80, 0, 64, 80),  # two at once, the second without its kind: the higher is read
+        *(2, 60, 0, 0, 64, 0),  # no loudness ends them
+        *(1, on, 67, 9, 0, 0x99, 40, 9),  # drums are left out
+        *(0x81, 0x00, off, 67, 0),  # 128 ticks later
+        *(0, 0xFF, 0x2F, 0),
+    ]
+    path.write_bytes(midi(track))
+    piece = read_midi(path, steps_a_quarter=4)
+    assert piece.shape == (131, 1)
+    assert piece[:, 0].tolist() == [64, 64, -1] + [67] * 128
+    assert read_midi(path, steps_a_quarter=2)[:3, 0].tolist() == [64, -1, 67]
+
+
+def test_what_is_no_midi_file(tmp_path):
+    path = tmp_path / "a.mid"
+    good = midi([0, 0x90, 60, 80, 4, 0x80, 60, 0, 0, 0xFF, 0x2F, 0])
+    path.write_bytes(good)
+    assert read_midi(path).tolist() == [[60]] * 4
+    broken = [b"", b"RIFF" + good[4:], good[:25], midi([0, 60, 80]), midi([0, 0x90, 60], ticks=0x8001)]
+    for content in [*broken, midi([0, 0x90, 60, 80], form=2)]:
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"standard MIDI file is expected, but 'a.mid' is none or broken"):
+            read_midi(path)
+    path.write_bytes(midi([4, 0xFF, 0x2F, 0]))
+    with pytest.raises(DataError, match="has none besides drums"):
+        read_midi(path)
+    path.write_bytes(midi([0, 0x90, 60, 80, 0xFF, 0xFF, 0xFF, 0x7F, 0x80, 60, 0]))
+    with pytest.raises(DataError, match="steps are expected"):
+        read_midi(path)
+    with pytest.raises(ParameterError, match="read_midi's"):
+        read_midi(path, steps_a_quarter=0)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_any_bytes_are_a_piece_or_refused(seed, tmp_path):
+    path, rng = tmp_path / "a.mid", np.random.default_rng(seed)
+    path.write_bytes(midi(rng.integers(0, 256, 60).tolist()))
+    try:
+        piece = read_midi(path)
+    except DataError:
+        return
+    assert piece.ndim == 2

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from ganglion.base.errors import DataError, ParameterError
-from ganglion.data.music import Events, piano_roll, read_piece, read_pieces
+from ganglion.data.music import Events, piano_roll, read_piece, read_pieces, transposed
+from ganglion.data.tokens import split_words
 
 GIVEN = [[60, 64, -1], [60, 65, -1], [0, 65, 48]]
 READ = [[60, 64, -1], [60, 65, -1], [-1, 65, 48]]
@@ -94,7 +95,8 @@ def test_tokens_by_hand():
     first, second = 4, 8  # silence of either voice; its notes follow
     expected = [1, first + 1, 1, second + 3, 3, 1, first, second + 2, 1, 0]
     assert events.encode(piece).tolist() == expected
-    assert [events.name(t) for t in expected[-3:]] == ["voice 1: 61", "wait 1", "end"]
+    assert [events.name(t) for t in expected[-3:]] == ["b61", "w1", "end"]
+    assert events.to_text(piece) == "w1 a60 w1 b62 w3 w1 ax b61 w1"
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -107,6 +109,9 @@ def test_there_and_back(seed):
         assert tokens.max() < events.size
         assert (events.decode(tokens) == piece).all()
         assert (tokens == 0).sum() == 1
+        assert len({events.name(token) for token in range(events.size)}) == events.size
+        assert split_words(events.to_text(piece)) == [events.name(token) for token in tokens[:-1]]
+        assert (events.from_text(events.to_text(piece)) == piece).all()
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -149,6 +154,28 @@ def test_pieces_that_do_not_fit():
     ):
         with pytest.raises(ParameterError, match="Events'"):
             Events(**options)
+
+
+def test_words_of_others():
+    for text in ("a60 b64 w9", "a60 hello", "a59", "60"):
+        with pytest.raises(DataError, match=r"words such as 'w1' and 'b62' are expected, got"):
+            Events(2, 60, 62, longest=8).from_text(text)
+    assert Events(1).from_text("").shape == (0, 1)
+
+
+def test_transposed_keeps_to_each_voices_range():
+    pieces = [read_piece([[60, 40], [-1, 41]]), read_piece([[64, 41], [62, -1]]), read_piece([[-1, -1]])]
+    found = transposed(pieces, 3)
+    assert [p.tolist() for p in found] == [
+        [[60, 40], [-1, 41]],
+        [[63, 40], [61, -1]],
+        [[64, 41], [62, -1]],
+        [[-1, -1]],
+    ]
+    assert all(np.array_equal(p, q) for p, q in zip(transposed(pieces, 0), pieces))
+    assert all(p.dtype == np.int16 for p in found)
+    with pytest.raises(ParameterError, match="transposed's most"):
+        transposed(pieces, -1)
 
 
 def test_the_picture_by_enumeration():

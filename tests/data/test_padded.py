@@ -86,3 +86,11 @@ def test_an_epoch_goes_on_where_it_was_left_and_another_is_another():
 def test_parts_of_unequal_numbers():
     with pytest.raises(DataError, match="one length"):
         RaggedBatches(ragged(some(5)), {"y": torch.arange(4)}, 2)
+
+
+def test_batches_sorted_by_something_else():
+    whole, by = ragged(some(45)), np.arange(45)[::-1].copy()
+    batches = RaggedBatches(whole, {"row": torch.arange(45)}, batch_size=8, by=by)
+    rows = [batch["row"].numpy() for batch in batches.epoch(0, 0)]
+    assert sorted(np.concatenate(rows)) == list(range(45))
+    assert all(np.ptp(by[part]) < 8 for part in rows)

@@ -57,6 +57,20 @@ def test_a_wide_beam_finds_the_best_of_all(tables, power):
         assert float(score) == pytest.approx(log_p(table, best), abs=1e-5)
 
 
+def test_nothing_is_asked_once_all_have_ended():
+    asked = []
+
+    def ask(state, words):
+        asked.append(len(words))
+        return torch.tensor([[0.0, -torch.inf]]).expand(len(words), -1), state
+
+    found, _ = beam_search(
+        ask, torch.zeros(2, 1), torch.ones(2, dtype=torch.int64), end=END, steps=STEPS, beam=1
+    )
+    assert asked == [2]
+    assert found.tolist() == [[END, -1, -1, -1]] * 2
+
+
 def test_a_beam_of_one_is_greedy(tables):
     found, scores = search(tables, beam=1)
     for table, words, score in zip(tables, found.tolist(), scores):

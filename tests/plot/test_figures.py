@@ -12,12 +12,15 @@ from ganglion.base.record import TrainingRecord
 from ganglion.plot import (
     plot_calibration,
     plot_confusion,
+    plot_forecast,
     plot_history,
+    plot_horizon,
     plot_importance,
     plot_layers,
     plot_residuals,
     plot_roc,
     plot_scores,
+    plot_word_attention,
     to_svg,
 )
 from ganglion.plot.style import ROLES, new_axes
@@ -66,6 +69,14 @@ FIGURES = {
     "layers": lambda ax: plot_layers(record(), ax),
     "many layers": lambda ax: plot_layers(record(30), ax),
     "dead": lambda ax: plot_layers(record(), ax, quantity="dead"),
+    "forecast": lambda ax: plot_forecast(
+        range(5), [1.0, np.nan, 3.0], [(3, [4.0, 5.0], [3.0, 3.0], [5.0, 7.0])], ax=ax, name=HOSTILE
+    ),
+    "no forecast": lambda ax: plot_forecast([], [], [], ax=ax),
+    "horizon": lambda ax: plot_horizon({HOSTILE: [1.0, 2.0], "drift": [1.0, 3.0]}, ax=ax),
+    "no horizon": lambda ax: plot_horizon({}, ax=ax),
+    "word attention": lambda ax: plot_word_attention([HOSTILE, "b"], [HOSTILE], [[1.0], [0.5]], ax=ax),
+    "no word attention": lambda ax: plot_word_attention([], [], [], ax=ax),
     "no layers": lambda ax: plot_layers(TrainingRecord(), ax),
 }
 

@@ -4,7 +4,7 @@ import pytest
 
 from ganglion.base.record import TrainingRecord
 from ganglion.report import ModelScore, ReportInput
-from ganglion.report.verdict import against, finding_view, headline, verdict
+from ganglion.report.verdict import against, bar_title, bars, finding_view, headline, verdict
 
 HEALTHY = [{"name": "healthy", "severity": "info"}]
 
@@ -76,3 +76,45 @@ def test_headlines():
         == "On rows it has never seen, the network explains 80% of the differences between rows in its 2 targets."
     )
     assert "nothing was scored" in text(result([]))
+
+
+def test_scores_alone_are_not_called_clear():
+    network = scored("network", 0.9, metric="mase")
+    models = [network, scored("last value", 1.2, metric="mase"), scored("words", 0.8, metric="mase"),
+              scored("copy", 0.9, metric="mase")]  # fmt: skip
+    told = result(models, task="forecast", split="test windows")
+    assert against(told) == [
+        ("good", "Better than the last value"),
+        ("poor", "Behind the weighted words"),
+        ("note", "As good as the text itself"),
+    ]
+    assert verdict(told, []).reason == "The weighted words are ahead."
+    told.models = models[:2]
+    assert verdict(told, []).reason == "No simpler model is better on the test windows."
+
+
+@pytest.mark.parametrize(
+    ("task", "values", "sentence", "title", "lengths"),
+    [
+        ("forecast", (0.5, 1.0), "On the test part the network has a mean absolute scaled error of 0.500. "
+         "The counts of three characters have 1.000.", "Mean absolute scaled error (shorter is better)", [50, 100]),
+        ("translation", (0.25, 0.1), "On the test part the network has a BLEU of 25.0. "
+         "The counts of three characters have 10.0.", "BLEU", [25, 10]),
+        ("tagging", (0.957, 0.9), "Of 100 words it has never seen, the network tags 96 right.", "Right tags",
+         [95.7, 90]),
+    ],
+)  # fmt: skip
+def test_first_screen_of_sequences(task, values, sentence, title, lengths):
+    told = result([], task=task, split="test part")
+    names = ("network", "trigram")
+    told.models = [scored(name, value, metric=told.main_metric) for name, value in zip(names, values)]
+    assert text(told) == sentence
+    assert bar_title(told) == title
+    assert [bar["length"] for bar in bars(told)] == pytest.approx(lengths)
+    told.models = [scored("network", 1.0, metric="loss")]
+    assert "was not measured" in text(told)
+
+
+def test_what_is_given_is_said():
+    told = result([NETWORK], said=[("It writes ", False), ("well", True)])
+    assert headline(told) == [("It writes ", False), ("well", True)]

@@ -13,6 +13,11 @@ from ganglion.cli.out import Stage, folded, note, say, say_json
 if TYPE_CHECKING:
     from ganglion.jobs.result import Result
 
+NAMES = {
+    "auc": "AUC", "r2": "R²", "rmse": "RMSE", "mae": "MAE", "mase": "MASE", "bleu": "BLEU", "rouge_l": "ROUGE-L",
+    "tags": "right tags", "span_f1": "F1 of spans", "nats": "nats per character", "bits": "bits per character",
+}  # fmt: skip
+OF_SOURCE = ("image", "text", "horizon", "covariates", "lines", "task", "ignore", "header")
 STARTED = time.monotonic()  # a time limit counts the seconds that imports take too
 
 
@@ -32,7 +37,9 @@ def run_fit(
 
     model = model_path(file, output)
     check_places(file, [model, model.with_suffix(".html")] if report else [model])
-    asked = {k: v for k in ("image", "task", "ignore", "header") if (v := job.pop(k, None)) is not None}
+    asked = {k: v for k in OF_SOURCE if (v := job.pop(k, None)) is not None}
+    if asked.get("horizon") is not None:
+        asked["time_column"] = job.pop("time_column", None)
     opened = open_source(file, target, **asked)
     opened.started = STARTED
     loud, stage = not (as_json or quiet), Stage()
@@ -144,7 +151,7 @@ def healed_lines(healed: Any, metric: str) -> list[str]:
 
 def words(metric: str) -> str:
     """A score's name for a person."""
-    return {"auc": "AUC", "r2": "R²", "rmse": "RMSE", "mae": "MAE"}.get(metric, metric.replace("_", " "))
+    return NAMES.get(metric, metric.replace("_", " "))
 
 
 def as_dict(result: "Result", written: list[Path]) -> dict[str, Any]:

@@ -15,26 +15,47 @@ if TYPE_CHECKING:
     from ganglion.base.fields import Field
 
 TABLE = Path(__file__).with_name("flags.json")
-# not on the command line: what only Python can give, or what the command says in its own words
 OWN_DEFAULTS = {"corrupt": "skip"}  # where the command is more forgiving than an estimator
-LEFT_OUT = ("module", "warm_start", "class_weight", "time_limit", "verbose", "random_state")
+# not on the command line: what only Python can give, or what the command says in its own words
+LEFT_OUT = (
+    "module", "warm_start", "class_weight", "time_limit", "verbose", "random_state", "time", "targets", "covariates",
+    "horizon",
+)  # fmt: skip
+
+
+def families() -> dict[str, dict[str, "Field"]]:
+    """The declarations of every network that the command trains beside those of tables, by its short name."""
+    from ganglion.base.fields import fields_of
+    from ganglion.estimators.sequences.forecaster import Forecaster
+    from ganglion.estimators.sequences.language import LanguageModel
+    from ganglion.estimators.sequences.tagger import TokenTagger
+    from ganglion.estimators.sequences.text import TextClassifier
+    from ganglion.estimators.sequences.translator import Translator
+    from ganglion.jobs.pictures import networks
+
+    texts = {
+        "text": TextClassifier,
+        "language": LanguageModel,
+        "tagger": TokenTagger,
+        "translator": Translator,
+    }
+    return {name: fields_of(cls) for name, cls in (networks() | texts | {"forecaster": Forecaster}).items()}
 
 
 def build_table() -> list[dict[str, Any]]:
     """The flags of all parameters of the networks that the command trains, from their declarations."""
     from ganglion.base.fields import fields_of
     from ganglion.estimators.mlp import MLPClassifier, MLPRegressor
-    from ganglion.jobs.pictures import networks
 
     tables = {**fields_of(MLPRegressor), **fields_of(MLPClassifier)}
-    pictures = {name: fields_of(cls) for name, cls in networks().items()}
-    known = tables | {
-        k: f for fields in reversed(pictures.values()) for k, f in fields.items() if k not in tables
-    }
+    others = families()
+    known = dict(tables)
+    for fields in others.values():
+        known |= {name: field for name, field in fields.items() if name not in known}
     flags = []
     for name, field in known.items():
         if name not in LEFT_OUT:
-            having = {model: fields[name] for model, fields in pictures.items() if name in fields}
+            having = {model: fields[name] for model, fields in others.items() if name in fields}
             flags.append(flag_of(field, having, of_tables=name in tables))
     return [{**flag, **loss_of_both()} if flag["name"] == "loss" else flag for flag in flags]
 
@@ -50,22 +71,35 @@ def loss_of_both() -> dict[str, Any]:
     return {"help": words}
 
 
-def flag_of(field: "Field", of_pictures: dict[str, "Field"], *, of_tables: bool) -> dict[str, Any]:
+def flag_of(field: "Field", having: dict[str, "Field"], *, of_tables: bool) -> dict[str, Any]:
     """One flag: its name, help, and how its text is read.
 
-    Arguments: ``of_pictures`` the declarations of the networks for pictures that have it; their defaults are told
-    where they differ from that of ``field``. What only some networks know begins with their names.
+    Arguments: ``having`` the declarations of the networks beside those of tables that have it; their defaults, and
+    what they allow, are told where these differ from ``field``. What only some networks know begins with their names.
     """
     switch = isinstance(field.default, bool)
     allowed = "" if switch else in_words(field.allowed())
-    kind = "switch" if switch else "value" if "number" in allowed or allowed[:1].isdigit() else "text"
+    several = isinstance(field.default, tuple)
+    number = several or "number" in allowed or allowed[:1].isdigit()
+    kind = "switch" if switch else "value" if number else "text"
     default = OWN_DEFAULTS.get(field.name, field.default)
-    others = {m: _shown(f.default) for m, f in of_pictures.items() if f.default != field.default}
-    shown = "; ".join([f"default {_shown(default)}", *(f"for {m} {value}" for m, value in others.items())])
-    owners = "" if of_tables or not of_pictures else f"{', '.join(of_pictures)}: "
+    apart: dict[str, list[str]] = {}
+    for model, own in having.items():
+        if own.default != field.default:
+            apart.setdefault(_shown(own.default), []).append(model)
+    shown = "; ".join(
+        [f"default {_shown(default)}", *(f"for {', '.join(m)} {value}" for value, m in apart.items())]
+    )
+    choices = {
+        m: words for m, own in having.items() if not switch and (words := in_words(own.allowed())) != allowed
+    }
+    if choices and kind == "text":
+        first = "" if of_tables else f"{next(iter(having))}: "
+        allowed = "; ".join([f"{first}{allowed}", *(f"{m}: {words}" for m, words in choices.items())])
+    owners = "" if of_tables or not having else f"{', '.join(having)}: "
     meaning = f"{owners}{field.meaning.replace('None', 'none')} ({allowed}{'; ' if allowed else ''}{shown})"
     row = {"name": field.name, "help": meaning, "kind": kind, "none": "None" in field.allowed()}
-    return row | ({"several": True} if isinstance(field.default, tuple) else {})
+    return row | ({"several": True} if several else {})
 
 
 def in_words(allowed: str) -> str:
@@ -75,10 +109,12 @@ def in_words(allowed: str) -> str:
     ('a number above 0 or none', 'relu, tanh', '')
     """
     text = allowed.replace("None", "none").replace("'", "").replace("one of ", "")
+    text = text.replace("True or False", "yes, no")
     text = text.replace(
         "a tuple of whole numbers at least 1 or a whole number at least 1", "whole numbers by commas"
     )
     text = text.replace("a tuple of whole numbers at least 1", "whole numbers by commas")
+    text = "numbers by commas" if text == "a tuple" else text
     return "" if text in ("a text", "a text or none") else text
 
 
@@ -127,7 +163,8 @@ def _value(text: str | bool, row: dict[str, Any]) -> Any:
     if text.lower() == "none" and row["none"]:
         return None
     if row["kind"] == "text":
-        return text
+        truth = {"yes": True, "no": False} if "yes, no" in row["help"] else {}
+        return truth.get(text.lower(), text)
     parts = [_number(part.strip()) for part in text.split(",")]
     return tuple(parts) if len(parts) > 1 or row.get("several") else parts[0]
 

@@ -8,6 +8,47 @@ from typing import Annotated, Any
 import typer
 
 from ganglion.cli.flags import with_flags
+from ganglion.cli.options import (
+    Balanced,
+    Baselines,
+    Covariates,
+    Data,
+    Drawing,
+    Folder,
+    Fraction,
+    Group,
+    Header,
+    Heal,
+    Horizon,
+    Ignore,
+    Image,
+    Json,
+    Lines,
+    Model,
+    ModelOut,
+    Network,
+    Neurons,
+    New,
+    Other,
+    Page,
+    Passed,
+    Predictions,
+    Proba,
+    Quiet,
+    Report,
+    Row,
+    Rows,
+    Seconds,
+    Seed,
+    Steps,
+    Target,
+    Task,
+    Text,
+    Time,
+    Truth,
+    Version,
+    option,
+)
 from ganglion.cli.out import INTERRUPTED, fail, say
 
 app = typer.Typer(
@@ -20,89 +61,17 @@ app = typer.Typer(
 )
 
 
-def option(*names: str, say: str) -> Any:
-    """An option that shows no default."""
-    return typer.Option(*names, help=say, show_default=False)
-
-
-Model = Annotated[Path, typer.Argument(help="a *.ganglion file", show_default=False)]
-Passed = Annotated[
-    Path,
-    typer.Argument(help="a table with the model's columns; a folder of pictures, or one", show_default=False),
-]
-New = Annotated[
-    list[Path],
-    typer.Argument(help="a table with the model's columns; pictures or folders of them", show_default=False),
-]
-Truth = Annotated[
-    Path,
-    typer.Argument(
-        help="a table with the model's columns and target; a folder of class folders", show_default=False
-    ),
-]
-Data = Annotated[
-    Path,
-    typer.Argument(help="a table (CSV, TSV, Parquet or JSON lines), or a folder with a folder of pictures per class",
-                   show_default=False),
-]  # fmt: skip
-Image = Annotated[
-    str | None, option("--image", say="the column with the paths of pictures, from the table's folder on")
-]
-Network = Annotated[
-    str | None,
-    option("--model", say="the network: mlp for tables; cnn (first choice) or resnet for pictures"),
-]
-Folder = Annotated[Path, typer.Argument(help="where to look")]
-Json = Annotated[bool, option("--json", say="print one JSON object for machines")]
-Quiet = Annotated[bool, option("--quiet", "-q", say="print nothing but errors")]
-Seconds = Annotated[float | None, option("--time-limit", say="seconds for the whole job")]
-Other = Annotated[str | None, option("--target", "-t", say="the column's name, if it is called otherwise")]
-Target = Annotated[str | None, option("--target", "-t", say="the column to predict; several by commas")]
-ModelOut = Annotated[
-    Path | None,
-    option(
-        "--output", "-o", say="the model file (beside the data: NAME.ganglion); the report stands beside it"
-    ),
-]
-Predictions = Annotated[Path | None, option("--output", "-o", say="a CSV file (printed if not given)")]
-Page = Annotated[Path | None, option("--output", "-o", say="the report (beside the model: NAME.html)")]
-Task = Annotated[str | None, option("--task", say="classification or regression, if the guess is wrong")]
-Heal = Annotated[bool, option("--heal", say="apply the first remedy, train again, keep the better network")]
-Fraction = Annotated[float, typer.Option("--test-fraction", help="share of rows kept aside for the scores")]
-Group = Annotated[str | None, option("--group", say="a column whose values are never parted by the split")]
-Time = Annotated[str | None, option("--time", say="a column by which the last rows are the test")]
-Ignore = Annotated[str | None, option("--ignore", say="columns to leave out, by commas")]
-Header = Annotated[
-    bool | None, option("--header/--no-header", say="whether the first row holds names (found out)")
-]
-Balanced = Annotated[bool, option("--balanced", say="weigh classes by their inverse frequency")]
-Seed = Annotated[int, typer.Option("--seed", help="of everything random")]
-Report = Annotated[bool, option("--report/--no-report", say="write the HTML report, or not")]
-Baselines = Annotated[
-    bool, option("--baselines/--no-baselines", say="train dummy, linear and tree baselines beside it, or not")
-]
-Proba = Annotated[bool, option("--proba", say="add a probability per class")]
-Rows = Annotated[
-    int | None,
-    typer.Option(
-        "--rows",
-        min=1,
-        help="how many rows, from the first on (32); of a folder evenly chosen pictures",
-        show_default=False,
-    ),
-]
-Row = Annotated[int | None, option("--row", say="only this row or picture, counted from 1")]
-Neurons = Annotated[bool, option("--neurons", say="every neuron of a small network, for the first row")]
-Drawing = Annotated[Path | None, option("--output", "-o", say="also write a figure (.svg) or a page (.html)")]
-Version = Annotated[bool, option("--version", say="show the version and exit")]
-
-
-@app.command("fit", short_help="Train on a table or pictures; write a model and a report.")
+@app.command("fit", short_help="Train on your data; write a model and a report.")
 @with_flags
 def fit_command(
     file: Data,
     target: Target = None,
     image: Image = None,
+    text: Text = None,
+    horizon: Horizon = None,
+    time: Time = None,
+    covariates: Covariates = None,
+    lines: Lines = False,
     model: Network = None,
     output: ModelOut = None,
     task: Task = None,
@@ -110,7 +79,6 @@ def fit_command(
     heal: Heal = False,
     test_fraction: Fraction = 0.2,
     group: Group = None,
-    time: Time = None,
     ignore: Ignore = None,
     header: Header = None,
     balanced: Balanced = False,
@@ -122,7 +90,10 @@ def fit_command(
     *,
     parameters: Any = None,
 ) -> None:
-    """Train a network on a table or on pictures, compare it with baselines, diagnose it, write model and report.
+    """Train a network on a table, pictures, texts or a series, compare it with baselines, write model and report.
+
+    Texts in a table are sorted into classes, tagged word by word, or written anew, as the target asks; a text file is
+    learned as it is; --horizon and --time ask for forecasts.
 
     Ctrl-C ends the training early: the best weights so far are kept and written.
     """
@@ -133,6 +104,10 @@ def fit_command(
         parameters["class_weight"] = "balanced"
     job = {
         "image": image,
+        "text": names(text),
+        "horizon": horizon,
+        "covariates": names(covariates),
+        "lines": lines,
         "model": model,
         "task": task,
         "ignore": names(ignore),
@@ -149,19 +124,60 @@ def names(text: str | None) -> list[str]:
     return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
-@app.command(short_help="Predict the rows of a table, or pictures.")
+@app.command(short_help="Predict rows, pictures, texts, or what comes next.")
 def predict(
     model: Model,
-    file: New,
+    file: New = None,
     image: Image = None,
+    horizon: Steps = None,
     output: Predictions = None,
     proba: Proba = False,
     as_json: Json = False,
 ) -> None:
-    """Predict the rows of a table, or pictures; warn of unseen categories, drift and broken files."""
+    """Predict rows of a table, pictures, texts, or how a series goes on; warn of drift and of what cannot be used."""
     from ganglion.cli.use import run_predict
 
-    run_predict(model, file, output, image=image, proba=proba, as_json=as_json)
+    run_predict(model, file or [], output, image=image, proba=proba, horizon=horizon, as_json=as_json)
+
+
+@app.command(short_help="Write texts with a language model.")
+def generate(
+    model: Model,
+    prompt: Annotated[str, option("--prompt", "-p", say="what the text begins with")] = "",
+    length: Annotated[int, typer.Option("--length", min=1, help="tokens at most")] = 200,
+    temperature: Annotated[
+        float, typer.Option("--temperature", min=0, help="below 1 is more careful; 0 takes the likeliest")
+    ] = 1.0,
+    top_k: Annotated[int | None, option("--top-k", say="draw among the k likeliest tokens only")] = None,
+    top_p: Annotated[
+        float | None, option("--top-p", say="draw among the likeliest tokens of this share only")
+    ] = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="how many texts")] = 1,
+    stop: Annotated[bool, option("--stop", say="end where the model says so (texts of their own)")] = False,
+    seed: Annotated[int | None, option("--seed", say="draw the same again")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write texts with a language model: what follows a prompt."""
+    from ganglion.cli.use import run_generate
+
+    chosen = {"length": length, "temperature": temperature, "top_k": top_k, "top_p": top_p, "stop": stop}
+    run_generate(model, prompt, n=n, seed=seed, as_json=as_json, chosen=chosen)
+
+
+@app.command(short_help="Write a text for a text: translate or summarise.")
+def translate(
+    model: Model,
+    text: Annotated[
+        list[str] | None, typer.Argument(help="texts (lines of standard input if none)", show_default=False)
+    ] = None,
+    file: Annotated[Path | None, option("--file", "-f", say="a file with a text on each line")] = None,
+    output: Annotated[Path | None, option("--output", "-o", say="a file (printed if not given)")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a text for each text with a Translator: a translation, a summary, an answer."""
+    from ganglion.cli.use import run_translate
+
+    run_translate(model, text or [], file, output, as_json=as_json)
 
 
 @app.command(short_help="Score a model on data that hold the truth.")

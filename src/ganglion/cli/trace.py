@@ -56,7 +56,7 @@ def run_trace(
     from ganglion.estimators.trace import check_taken, trace
 
     check_taken("trace", opened.estimator)
-    if opened.sees_pictures:
+    if opened.takes == "pictures":
         inputs, y, differences = chosen_pictures(opened, file, image, target, rows, row)
     else:
         if image is not None:

@@ -1,9 +1,11 @@
 """``ganglion predict``, ``evaluate``, ``diagnose``, ``report`` and ``list``."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
 from ganglion.base.errors import DataError, GanglionError
+from ganglion.base.files import write_atomically
 from ganglion.cli.fit import check_places, words
 from ganglion.cli.out import Stage, folded, hint, note, say, say_json, write_plain
 from ganglion.jobs.opened import Opened, open_model
@@ -16,13 +18,14 @@ OTHER_FORMS = (".parquet", ".pq", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls",
 
 
 def run_predict(
-    model: Path, files: list[Path], output: Path | None, *, image: str | None, proba: bool, as_json: bool
-) -> None:
+    model: Path, files: list[Path], output: Path | None, *, image: str | None, proba: bool, horizon: int | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Predictions as CSV on standard output or into a file, or as JSON."""
     output = None if output == STANDARD else output
     if output is not None:
         check_output(output, [model, *files])
-    found = predicted(open_model(model), files, proba=proba, image=image)
+    found = predicted(open_model(model), files, proba=proba, image=image, horizon=horizon)
     for line in found.differences:
         note(line)
     if as_json and output is None:
@@ -53,19 +56,64 @@ def run_evaluate(
     """Scores with an interval for the leading one."""
     opened = open_model(model)
     found = evaluated(opened, file, target, image=image)
-    for line in found.differences:
+    for line in found.notes:
         note(line)
     if as_json:
         scores = {"metric": found.metric, "scores": found.scores, "interval": found.interval}
-        say_json({"rows": found.n, **scores, "notes": found.differences})
+        say_json({"rows": found.n, **scores, "notes": found.notes})
         return
-    say(f"{found.n:,} {found.given.unit} of {file.name}, target {opened.target}")
+    target = "" if opened.card.get("task") == "language" else f", target {opened.target}"
+    say(f"{found.n:,} {found.unit} of {file.name}{target}")
     leading = sorted(found.scores, key=lambda name: name != found.metric)
     for name in leading:
         span = ""
         if name == found.metric and found.interval is not None:
             span = f"  ({number(found.interval[0])} to {number(found.interval[1])} at 95 %)"
         say(f"  {words(name):<18} {number(found.scores[name], 4):>10}{span}")
+
+
+def run_generate(
+    model: Path, prompt: str, *, n: int, seed: int | None, as_json: bool, chosen: dict[str, Any]
+) -> None:
+    """Texts that go on from a prompt, which stands before them."""
+    writer = open_model(model).estimator
+    if not hasattr(writer, "generate"):
+        raise DataError(f"{model.name} is a {type(writer).__name__}; a LanguageModel writes texts.")
+    texts = [prompt + text for text in writer.generate(prompt, n=n, random_state=seed, **chosen)]
+    if as_json:
+        say_json({"texts": texts})
+        return
+    for i, text in enumerate(texts):
+        if i:
+            say("-" * 8)
+        write_plain(text + "\n")
+
+
+def run_translate(
+    model: Path, texts: list[str], file: Path | None, output: Path | None, *, as_json: bool
+) -> None:
+    """A text for each of those given as words, lines of a file, or lines of standard input."""
+    writer = open_model(model).estimator
+    if type(writer).__name__ != "Translator":
+        raise DataError(f"{model.name} is a {type(writer).__name__}; a Translator writes texts for texts.")
+    if output is not None:
+        check_places(file or model, [output])
+    if texts and file is not None:
+        raise DataError("texts or --file are expected, got both; give one of them.")
+    if not texts:
+        from ganglion.jobs.sequences.reading import lines_of
+
+        texts = lines_of(file) if file is not None else sys.stdin.read().splitlines()
+    if not texts:
+        raise DataError("a text to translate is expected, got none; give some behind the model, or --file.")
+    written = writer.predict(texts)
+    if as_json:
+        say_json({"texts": written})
+    elif output is None:
+        write_plain("".join(one + "\n" for one in written))
+    else:
+        write_atomically(output, "".join(one + "\n" for one in written).encode())
+        hint(f"wrote {output} ({len(written):,} texts)")
 
 
 def run_diagnose(model: Path, *, as_json: bool) -> None:

@@ -19,6 +19,7 @@ SILENT = -1
 NOTES = 128
 MOST_VOICES = 15  # a MIDI file has 16 channels, and one of them is for drums
 MOST_STEPS = 10_000_000  # of a piece that tokens say
+VOICES = "abcdefghijklmno"  # a letter for each; w is for waiting and x for silence
 
 Piece = NDArray[np.int16]
 
@@ -107,7 +108,7 @@ class Events:
     >>> events = Events(voices=2, low=60, high=72)
     >>> tokens = events.encode(read_piece([[60, 64], [60, 64], [62, -1]]))
     >>> [events.name(token) for token in tokens]
-    ['voice 0: 60', 'voice 1: 64', 'wait 2', 'voice 0: 62', 'voice 1: silent', 'wait 1', 'end']
+    ['a60', 'b64', 'w2', 'a62', 'bx', 'w1', 'end']
     """
 
     voices: int = 4
@@ -194,11 +195,59 @@ class Events:
         return np.repeat(np.array(steps, np.int16).reshape(-1, self.voices), lengths, axis=0)
 
     def name(self, token: int) -> str:
-        """What a token says, in words."""
+        """What a token says, as a word: a letter for the voice and its note or x, or w and the steps that pass."""
         if token <= self.longest:
-            return f"wait {token}" if token else "end"
+            return f"w{token}" if token else "end"
         voice, code = divmod(token - 1 - self.longest, self._each)
-        return f"voice {voice}: {code - 1 + self.low if code else 'silent'}"
+        return f"{VOICES[voice]}{code - 1 + self.low if code else 'x'}"
+
+    def to_text(self, piece: Piece) -> str:
+        """A piece as a text of words, for ``LanguageModel(tokens="words")``; its end is the text's.
+
+        >>> Events(voices=2).to_text(read_piece([[60, 64], [60, 64], [62, -1]]))
+        'a60 b64 w2 a62 bx w1'
+        """
+        return " ".join(self.name(token) for token in self.encode(piece)[:-1].tolist())
+
+    def from_text(self, text: str) -> Piece:
+        """The piece that words say; raises ``DataError`` for others than those of ``name``.
+
+        >>> Events(voices=2).from_text("a60 b64 w2 bx w1").tolist()
+        [[60, 64], [60, 64], [60, -1]]
+        """
+        known = {self.name(token): token for token in range(self.size)}
+        words = text.split()
+        for word in words:
+            if word not in known:
+                raise DataError(
+                    f"words such as {self.name(1)!r} and {self.name(self.size - 1)!r} are expected, got {word[:40]!r}; "
+                    "take the texts of these Events."
+                )
+        return self.decode(np.array([known[word] for word in words], np.int64))
+
+
+def transposed(pieces: Sequence[Piece], most: int = 6) -> list[Piece]:
+    """Each piece, and its copies up to ``most`` semitones down and up in which each voice keeps to its range.
+
+    A voice's range is that from its lowest to its highest note in all pieces; so a model learns every key from what
+    stands in any, and no voice what it never sings.
+
+    Raises ``ParameterError`` for numbers out of range.
+
+    >>> [piece.tolist() for piece in transposed([read_piece([60, 62]), read_piece([61, 63])])]
+    [[[60], [62]], [[61], [63]], [[60], [62]], [[61], [63]]]
+    """
+    number("transposed's most", most, Between(0, NOTES - 1), whole=True)
+    whole = np.concatenate(pieces).astype(np.int16)
+    low, high = np.where(whole == SILENT, NOTES, whole).min(0), whole.max(0)
+    found = []
+    for piece in pieces:
+        sung = piece != SILENT
+        for shift in range(-most, most + 1) if sung.any() else [0]:
+            moved = np.where(sung, piece + shift, SILENT).astype(np.int16)
+            if (~sung | ((moved >= low) & (moved <= high))).all():
+                found.append(moved)
+    return found
 
 
 def piano_roll(piece: Piece) -> NDArray[np.uint8]:

@@ -98,6 +98,7 @@ class RaggedBatches(OrderedBatches):
         x: the sequences.
         tensors: what else a batch carries, by name: tensors (n, ...), or other sequences, which are padded too.
         batch_size: sequences per batch.
+        by: (n,) what is about alike in a batch; the lengths of x where nothing.
 
     Raises ``DataError`` if the parts differ in length or are empty.
 
@@ -107,11 +108,14 @@ class RaggedBatches(OrderedBatches):
     torch.Size([2, 2])
     """
 
-    def __init__(self, x: Ragged, tensors: dict[str, Any], batch_size: int) -> None:
+    def __init__(
+        self, x: Ragged, tensors: dict[str, Any], batch_size: int, by: NDArray[np.int64] | None = None
+    ) -> None:
         lengths = {"x": len(x)} | {name: len(t) for name, t in tensors.items()}
         if len(set(lengths.values())) != 1 or 0 in lengths.values():
             raise DataError(f"batches need parts of one length above 0, got {lengths}; check X and y.")
         self.x, self.tensors, self.batch_size, self.n = x, tensors, batch_size, len(x)
+        self.by = x.lengths if by is None else by
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
@@ -124,7 +128,7 @@ class RaggedBatches(OrderedBatches):
     def epoch(self, seed: int, epoch: int, start: int = 0) -> Iterator[dict[str, Tensor]]:
         """The batches of one epoch, from batch number ``start`` on; the order follows from (seed, epoch)."""
         device = self.x.values.device
-        for rows in buckets(self.x.lengths, self.batch_size, seed, epoch)[start:]:
+        for rows in buckets(self.by, self.batch_size, seed, epoch)[start:]:
             chosen = torch.from_numpy(rows).to(device)
             others = {
                 name: t.padded(rows) if isinstance(t, Ragged) else t[chosen]

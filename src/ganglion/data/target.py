@@ -21,7 +21,8 @@ MAX_CLASSES = 20
 class Task:
     """What a target asks for.
 
-    * ``kind``: ``"binary"``, ``"multiclass"``, ``"regression"`` or ``"multioutput"`` (several numbers).
+    * ``kind``: ``"binary"``, ``"multiclass"``, ``"regression"`` or ``"multioutput"`` (several numbers); of what has no
+      such target ``"forecast"``, ``"language"``, ``"tagging"`` or ``"translation"``.
     * ``classes``: labels in code order (empty for numbers); ``counts`` their rows.
     * ``n_outputs``: columns of the target.
     * ``kept``: (n,) mask of rows that have a target; ``n_missing`` how many have none.
@@ -40,6 +41,11 @@ class Task:
     def classification(self) -> bool:
         """Whether classes are predicted."""
         return self.kind in ("binary", "multiclass")
+
+    @property
+    def labels(self) -> bool:
+        """Whether each example has one class, or numbers; else it has a text, tags or nothing at all."""
+        return self.kind in KINDS
 
     def encode(self, y: Any) -> np.ndarray:
         """A target as int64 codes (n,), or as float64 numbers (n,) or (n, k).

@@ -106,7 +106,7 @@ def baselines(
             model.fit(X_train[effort.rows], y_train[effort.rows], **given)
             prediction, proba = _predict(model, X_valid, y_valid, classes)
         took, rows = time.perf_counter() - start, len(y_train[effort.rows])
-        scores = _scores(y_valid, prediction, proba, classes)
+        scores = scores_of(y_valid, prediction, proba, classes)
         found[name] = Baseline(name, scores, took, rows, effort.note, prediction, proba)
     return found
 
@@ -180,11 +180,11 @@ def _predict(
 ) -> tuple[NDArray, NDArray | None]:
     if classes is None:
         return model.predict(X).reshape(y.shape), None
-    proba = _aligned(model, X, classes)
+    proba = aligned(model, X, classes)
     return np.asarray(classes)[proba.argmax(axis=1)], proba
 
 
-def _scores(
+def scores_of(
     y: NDArray, prediction: NDArray, proba: NDArray | None, classes: Sequence[Any] | None
 ) -> dict[str, float]:
     """Every score, with the two that a ``TrainingRecord`` keeps of a network under the same names."""
@@ -202,7 +202,7 @@ def _weight_name(model: Any) -> str:
     return "model__sample_weight" if isinstance(model, Pipeline) else "sample_weight"
 
 
-def _aligned(model: Any, X: NDArray, classes: Sequence[Any]) -> NDArray[np.float64]:
+def aligned(model: Any, X: Any, classes: Sequence[Any]) -> NDArray[np.float64]:
     """The model's probabilities with a column per entry of ``classes``; 0 for one it has not seen."""
     place = {label: i for i, label in enumerate(np.asarray(classes).tolist())}
     proba = np.zeros((len(X), len(classes)))

@@ -1,4 +1,4 @@
-"""The main job: a table or pictures in; a trained, diagnosed network beside its baselines out."""
+"""The main job: data in; a trained, diagnosed network beside its baselines out."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +10,6 @@ from ganglion.base.errors import DataError, ParameterError
 from ganglion.base.seeds import seed_from
 from ganglion.data.split import MIN_VALIDATION, plain_split
 from ganglion.jobs.job import Job, Split
-from ganglion.jobs.judge import judge
 from ganglion.jobs.result import Result
 from ganglion.jobs.source import open_source
 from ganglion.jobs.splits import split_job
@@ -27,24 +26,37 @@ def fit(
     target: str | Sequence[str] | None = None,
     *,
     image: str | None = None,
+    text: str | Sequence[str] = (),
+    horizon: int | None = None,
+    time_column: str | None = None,
+    covariates: str | Sequence[str] = (),
+    lines: bool = False,
     task: str | None = None,
     ignore: Sequence[str] = (),
     header: bool | None = None,
     **options: Any,
 ) -> Result:
-    """Learn to predict a column of a table, or the classes of pictures, with everything inferred that is not given.
+    """Learn from a table, pictures, texts or a series, with everything inferred that is not given.
 
     Arguments:
-        source: a path (CSV, TSV, Parquet, JSON lines) or a table of pandas, polars, Arrow, or a dict of columns; or a
-            folder of pictures in folders named after their classes.
-        target: the column to predict, or several number columns; none for a folder.
+        source: a path (CSV, TSV, Parquet, JSON lines) or a table of pandas, polars, Arrow, or a dict of columns; a
+            folder of pictures in folders named after their classes; a ``.txt`` file, to learn what comes next in it; or
+            a file of tagged words (``.conllu``, ``.conll``, ``.bio``).
+        target: the column to predict, or several number columns; none for a folder or a text. Of a table of texts it is
+            their class, another text to be written for each, or a tag for each word.
         image: the column that holds paths of pictures, from the table's folder on; the network then looks at these.
+        text: the columns that hold texts; free texts are found where they are what the table is about.
+        horizon: times to forecast; the target's values in the order of ``time_column`` are then a series.
+        time_column: the column of times; without a horizon the last rows by it form the test.
+        covariates: columns that help to forecast and are known ahead.
+        lines: whether each line of a ``.txt`` file is a text of its own.
         task: ``"classification"`` or ``"regression"`` to decide it yourself.
         ignore: columns to leave out.
         header: whether the file's first row holds names; found out if not given.
-        options: those of ``fit_job`` (``model``, ``test_fraction``, ``group``, ``time_column``, ``time_limit``,
-            ``heal_first``, ``compare``) and the parameters of the estimator: ``MLPClassifier`` or ``MLPRegressor``
-            for tables, ``CNNClassifier`` or what ``model`` names for pictures.
+        options: those of ``fit_job`` (``model``, ``test_fraction``, ``group``, ``time_limit``, ``heal_first``,
+            ``compare``) and the parameters of the estimator: ``MLPClassifier`` or ``MLPRegressor`` for tables,
+            ``CNNClassifier`` or what ``model`` names for pictures, ``TextClassifier``, ``Translator``,
+            ``TokenTagger``, ``LanguageModel`` for texts, ``Forecaster`` for series.
 
     Returns a ``Result``. Raises ``GanglionError`` for data or a parameter that cannot be used.
 
@@ -52,8 +64,12 @@ def fit(
     >>> fit(rows, "big", max_epochs=20, compare=False).scores["accuracy"] > 0.8
     True
     """
-    job = open_source(source, target, image=image, task=task, ignore=ignore, header=header)
-    result = fit_job(job, **options)
+    texts, beside = ([one] if isinstance(one, str) else list(one) for one in (text, covariates))
+    job = open_source(
+        source, target, image=image, text=texts, horizon=horizon, time_column=time_column, covariates=beside,
+        lines=lines, task=task, ignore=ignore, header=header,
+    )  # fmt: skip
+    result = fit_job(job, time_column=time_column if horizon is None else None, **options)
     result.source = str(source) if isinstance(source, str) or hasattr(source, "__fspath__") else ""
     return result
 
@@ -76,7 +92,8 @@ def fit_job(
 
     Arguments:
         job: what ``open_source`` found.
-        model: which network: ``"mlp"`` for tables; ``"cnn"`` or ``"resnet"`` for pictures.
+        model: which network: ``"mlp"`` for tables; ``"cnn"`` or ``"resnet"`` for pictures; of texts and series the
+            parameter ``cell`` or ``network`` says it.
         test_fraction: share of rows kept aside for the scores.
         group: a column whose values are never parted between training and test; it is no input.
         time_column: a column by which the last rows form the test.
@@ -116,17 +133,17 @@ def fit_job(
              "time_column": time_column, "time_limit": time_limit, "heal_first": heal_first or None}  # fmt: skip
     given = {k: v for k, v in parameters.items() if k not in ("verbose", "checkpoint", "resume")}
     settings = job.settings | {k: v for k, v in asked.items() if v is not None} | given
-    result = Result(estimator, job, line, train, test, [], main_metric(job), healed, settings=settings)
+    result = Result(estimator, job, line, train, test, [], job.metric, healed, settings=settings)
     if interrupted(result):
         job.notes.append(INTERRUPTED)
         compare = False
-    left = None if time_limit is None else max(0.5, time_limit - (time.monotonic() - job.started)) * 0.6
+    rest = None if time_limit is None else max(0.5, time_limit - (time.monotonic() - job.started)) * 0.6
     stage("scoring the network" + (", training the baselines" if compare else ""))
     try:
-        judge(result, compare, left)
+        job.judge(result, compare, rest)
     except KeyboardInterrupt:  # what was trained is not lost
         job.notes.append("the baselines were interrupted and left out")
-        judge(result, False, left)
+        job.judge(result, False, rest)
     result.seconds = time.monotonic() - job.started
     return result
 
@@ -157,13 +174,13 @@ def learn(
     say: Callable[[str], None],
 ) -> Healed | None:
     """Train, and heal if asked; the rows that choose the epoch are kept aside by the rule of the test rows."""
-    X, y, settings = job.take(train), job.y[train], {"time_limit": limit} if limit else {}
+    X, y, settings = job.take(train), job.goal(train), {"time_limit": limit} if limit else {}
     held = None if rule is None else held_by(rule, train, estimator)
     if (
         rule is not None and held is None
     ):  # so few, or none wanted: then healing splits none off by chance either
         settings["validation_fraction"] = estimator.validation_fraction
-    estimator.fit(X, y, validation=held)
+    estimator.fit(X, y, **({} if held is None else {"validation": held}))
     if not heal_first or estimator.record_.stopped == "interrupt":
         return None
     return heal(estimator, X, y, validation=held, settings=settings, say=say)
@@ -192,12 +209,3 @@ def interrupted(result: Result) -> bool:
         result.estimator.record_.stopped,
         "" if result.healed is None else result.healed.stopped,
     )
-
-
-def main_metric(job: Job) -> str:
-    """The score that leads: AUC where one of two classes is rare, else accuracy or R^2."""
-    if not job.task.classification:
-        return "r2"
-    if job.task.kind == "binary" and max(job.task.counts) >= 4 * min(job.task.counts):
-        return "auc"
-    return "accuracy"

@@ -16,9 +16,7 @@ from ganglion.jobs.job import Job
 from ganglion.jobs.opened import Opened
 from ganglion.jobs.table import TableJob, named_targets, open_frame, target_columns
 
-NO_IMAGE = (
-    "--image belongs to a model of pictures, but this one looks at the columns of a table; leave it out."
-)
+NO_IMAGE = "--image belongs to a model of pictures, but this one sees none; leave it out."
 
 
 @dataclass
@@ -51,12 +49,16 @@ def given(
     Arguments: ``image`` the column of paths, if ``source`` is a table of pictures; ``target`` the column of the truth
     if it is called otherwise; ``truth`` whether it is needed. Raises ``DataError``.
     """
-    if opened.sees_pictures:
+    if opened.takes == "pictures":
         from ganglion.jobs.given_pictures import given_pictures
 
         return given_pictures(opened, source, image=image, target=target, truth=truth)
     if image is not None:
         raise DataError(NO_IMAGE)
+    if opened.takes in ("texts", "sentences"):
+        from ganglion.jobs.sequences.given import given_words
+
+        return given_words(opened, source, target=target, truth=truth)
     if isinstance(source, list) and len(source) > 1:
         raise DataError(f"one table is expected, got {len(source)} files; give them one after another.")
     source = source[0] if isinstance(source, list) else source

@@ -1,7 +1,7 @@
 """What is to be learned, whatever it is learned from: what tables and pictures share, and where they differ."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -24,8 +24,8 @@ class Job:
     unit: ClassVar[str] = "rows"  # what examples are called
     nameless: ClassVar[str] = "the table"  # what a source without a name is called
     example: ClassVar[str] = "data.csv"  # the name that stands for it in a command
-    new_rows: ClassVar[str] = "rows"  # what predict takes, in Python
-    new_source: ClassVar[str] = "new.csv"  # and on the command line
+    call: ClassVar[str] = "model.predict(rows)"  # how the loaded model is used, in Python
+    command: ClassVar[str] = "ganglion predict {model} new.csv --output predictions.csv"
 
     y: np.ndarray
     task: Task
@@ -61,9 +61,16 @@ class Job:
     def without(self, name: str) -> None:
         """Take a column that keeps rows together out of the inputs, if it is one of them."""
 
-    def parts(self) -> tuple[np.ndarray, np.ndarray, Split | None] | None:
-        """Training rows, test rows and the rule for validation rows, where the data come with them."""
+    def parts(self, fraction: float) -> tuple[np.ndarray, np.ndarray, Split | None] | None:
+        """Training rows, test rows and the rule for validation rows, where the data come with them.
+
+        ``fraction`` is the share of test rows for data that only say how they are to be cut.
+        """
         return None
+
+    def goal(self, rows: np.ndarray) -> Any:
+        """What is to be told of some rows, as the estimator takes it."""
+        return self.y[rows]
 
     # --- networks -----------------------------------------------------------------------------------------
 
@@ -94,7 +101,44 @@ class Job:
         """What simple models learn from and are scored on."""
         raise NotImplementedError
 
+    # --- judgement ----------------------------------------------------------------------------------------
+
+    @property
+    def metric(self) -> str:
+        """The score that leads: AUC where one of two classes is rare, else accuracy or R^2."""
+        if not self.task.classification:
+            return "r2"
+        if self.task.kind == "binary" and max(self.task.counts) >= 4 * min(self.task.counts):
+            return "auc"
+        return "accuracy"
+
+    def answer(self, estimator: Any, rows: np.ndarray) -> Any:
+        """What a fitted estimator says of some rows: probabilities (n, classes), or numbers."""
+        inputs = self.take(rows)
+        return estimator.predict_proba(inputs) if self.task.classification else estimator.predict(inputs)
+
+    def baselines(self, result: Any, classes: list[Any] | None, limit: float | None) -> dict[str, Any]:
+        """Simple models of the same rows, ``evaluate.baselines.Baseline`` by name."""
+        from ganglion.jobs.judge import run_baselines
+
+        return run_baselines(result, classes, limit)
+
+    def judge(self, result: Any, compare: bool, limit: float | None) -> None:
+        """Score the network and the baselines on the test rows; the verdict then rests on these rows."""
+        from ganglion.jobs.judge import judge
+
+        judge(result, compare, limit)
+
     # --- words --------------------------------------------------------------------------------------------
+
+    def aim(self) -> str:
+        """What is learned, in words."""
+        task = self.task
+        if task.kind == "binary":
+            return f"binary classification, classes {class_ratio(task.counts)}"
+        if task.kind == "multiclass":
+            return f"classification into {len(task.classes)} classes"
+        return "regression" if task.n_outputs == 1 else f"regression of {task.n_outputs} targets"
 
     def facts(self) -> str:
         """The inputs in a few words for the plan line."""
@@ -134,6 +178,13 @@ class Job:
     def known(self, estimator: Any, source: Any) -> Any:
         """New inputs from whatever a person gives, as the fitted estimator takes them."""
         raise NotImplementedError
+
+
+def class_ratio(counts: Sequence[int]) -> str:
+    """The ratio of two classes, the larger first, such as ``3:1``."""
+    large, small = max(counts), max(min(counts), 1)
+    ratio = large / small
+    return f"{ratio:.0f}:1" if ratio >= 1.95 or ratio < 1.05 else f"{ratio:.1f}:1"
 
 
 @dataclass

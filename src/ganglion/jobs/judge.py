@@ -28,7 +28,7 @@ def judge(result: Result, compare: bool, time_limit: float | None) -> None:
             "can judge: no baselines were trained"
         )
     if compare and means:
-        others = run_baselines(job, estimator, result, classes, time_limit)
+        others = job.baselines(result, classes, time_limit)
         predictions |= {k: b.proba if classes else b.prediction for k, b in others.items()}
     compared = compare_scores(truth, predictions, result.metric, classes)
     result.models = [
@@ -53,11 +53,10 @@ def judge(result: Result, compare: bool, time_limit: float | None) -> None:
     estimator.diagnosis_ = diagnose(record)
 
 
-def run_baselines(
-    job: Job, estimator: Any, result: Result, classes: list[Any] | None, time_limit: float | None
-) -> dict[str, Baseline]:
+def run_baselines(result: Result, classes: list[Any] | None, time_limit: float | None) -> dict[str, Baseline]:
     """The three baselines on the numbers that the network sees, of pictures on small ones."""
-    inputs = job.baseline_inputs(estimator, result.train, result.test)
+    job = result.job
+    inputs = job.baseline_inputs(result.estimator, result.train, result.test)
     return baselines(
         inputs.train,
         job.y[inputs.rows],

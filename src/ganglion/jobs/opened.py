@@ -7,6 +7,14 @@ from typing import Any
 from ganglion.base.errors import ModelFileError
 from ganglion.base.files import read_model
 
+READERS = {
+    "TextClassifier": "texts",
+    "Translator": "texts",
+    "LanguageModel": "texts",
+    "TokenTagger": "sentences",
+    "Forecaster": "series",
+}
+
 
 @dataclass
 class Opened:
@@ -32,9 +40,21 @@ class Opened:
         return self.estimator.classes_.tolist() if hasattr(self.estimator, "classes_") else None
 
     @property
-    def sees_pictures(self) -> bool:
-        """Whether it takes pictures and not the rows of a table."""
-        return hasattr(self.estimator, "image_shape_")
+    def takes(self) -> str:
+        """What it takes: ``"table"``, ``"pictures"``, ``"texts"``, ``"sentences"`` or ``"series"``."""
+        if hasattr(self.estimator, "image_shape_"):
+            return "pictures"
+        return READERS.get(type(self.estimator).__name__, "table")
+
+    @property
+    def answers_freely(self) -> bool:
+        """Whether it answers with texts, tags or forecasts, and not with a class or numbers for each example."""
+        return self.takes in ("sentences", "series") or (self.takes == "texts" and self.classes is None)
+
+    @property
+    def texts(self) -> list[str]:
+        """The columns that held the texts."""
+        return self.card.get("text") or []
 
 
 def open_model(path: Any) -> Opened:
@@ -59,7 +79,7 @@ def sound_card(card: dict[str, Any]) -> dict[str, Any]:
         for k in ("plan", "metric", "source", "created", "data_hash", "image")
         if is_text(v := card.get(k))
     }
-    lists = {k: v for k in ("target",) if isinstance(v := card.get(k), list) and all(map(is_text, v))}
+    lists = {k: v for k in ("target", "text") if isinstance(v := card.get(k), list) and all(map(is_text, v))}
     dicts = {k: v for k in ("settings",) if isinstance(v := card.get(k), dict)}
     models = card.get("models")
     network = models[0] if isinstance(models, list) and models and isinstance(models[0], dict) else {}

@@ -37,3 +37,12 @@ def versions() -> dict[str, str]:
 
     return {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__,
             "scikit-learn": sklearn.__version__}  # fmt: skip
+
+
+def text_hash(*columns: Sequence[Any]) -> str:
+    """A short name for columns of texts and what is to be told of them: SHA-256 over all cells."""
+    digest = hashlib.sha256()
+    for column in columns:
+        digest.update(f"{len(column)}\x1e".encode())
+        digest.update("\x1f".join(map(str, column)).encode(errors="surrogatepass"))
+    return digest.hexdigest()[:16]

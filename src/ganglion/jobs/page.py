@@ -1,5 +1,6 @@
 """From a result of the main job to the report's input, and to a file."""
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,9 @@ def write_report(result: Any, path: Any) -> Path:
 def report_input(result: Any) -> ReportInput:
     """Everything the page shows."""
     job, estimator = result.job, result.estimator
-    classify = job.task.classification
+    classify, told = job.task.classification, job.task.labels
     name = Path(result.source).name or job.nameless
-    return ReportInput(
+    shown = ReportInput(
         title=job.title(name),
         target=job.targets if len(job.targets) > 1 else job.targets[0],
         task="regression" if job.task.kind == "multioutput" else job.task.kind,
@@ -40,14 +41,14 @@ def report_input(result: Any) -> ReportInput:
         models=result.models,
         metric=result.metric,
         classes=estimator.classes_.tolist() if classify else [],
-        y_true=job.y[result.test],
-        prediction=None if classify else result.answer,
+        y_true=job.y[result.test] if told else None,
+        prediction=result.answer if told and not classify else None,
         proba=result.answer if classify else None,
         healing=healing_of(result),
         reproduce=reproduce_of(result),
         deploy=deploy_of(result),
-        **job.page(result),
     )
+    return replace(shown, **job.page(result))
 
 
 def healing_of(result: Any) -> Healing | None:
@@ -86,8 +87,8 @@ def deploy_of(result: Any) -> dict[str, str]:
     """Snippets that use the model file."""
     model, job = model_name(result), result.job
     return {
-        "Python": f"import ganglion\nmodel = ganglion.load({model!r})\nmodel.predict({job.new_rows})",
-        "Command line": f"ganglion predict {quoted(model)} {job.new_source} --output predictions.csv",
+        "Python": f"import ganglion\nmodel = ganglion.load({model!r})\n{job.call}",
+        "Command line": job.command.format(model=quoted(model)),
     }
 
 

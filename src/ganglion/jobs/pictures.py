@@ -33,8 +33,8 @@ class PictureJob(Job):
     unit: ClassVar[str] = "pictures"
     nameless: ClassVar[str] = "the pictures"
     example: ClassVar[str] = "photos"
-    new_rows: ClassVar[str] = '["new/1.jpg", "new/2.jpg"]'
-    new_source: ClassVar[str] = "new/"
+    call: ClassVar[str] = 'model.predict(["new/1.jpg", "new/2.jpg"])'
+    command: ClassVar[str] = "ganglion predict {model} new/ --output predictions.csv"
 
     paths: list[str]
     names: list[str]  # of the files for people: within their folder, or as the table gives them
@@ -92,7 +92,7 @@ class PictureJob(Job):
             )
         return self.beside
 
-    def parts(self) -> tuple[np.ndarray, np.ndarray, Split | None] | None:
+    def parts(self, fraction: float) -> tuple[np.ndarray, np.ndarray, Split | None] | None:
         """The folder's own test part (its val part if that is all it has), and val for choosing the epoch."""
         if self.part is None:
             return None

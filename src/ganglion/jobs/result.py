@@ -45,15 +45,14 @@ class Result:
     @property
     def healed_metric(self) -> str:
         """The score that healing compared, by its own name."""
-        plain = "accuracy" if self.job.task.classification else "r2"
+        task = self.job.task
+        plain = "accuracy" if task.classification else "r2" if task.labels else "score"
         return plain if self.healed is None or self.healed.metric == "score" else self.healed.metric
 
     @cached_property
-    def answer(self) -> np.ndarray:
-        """What the network says of the test rows: probabilities (n, classes), or numbers."""
-        rows = self.job.take(self.test)
-        classify = self.job.task.classification
-        return self.estimator.predict_proba(rows) if classify else self.estimator.predict(rows)
+    def answer(self) -> Any:
+        """What the network says of the test rows: probabilities (n, classes), numbers, texts or tags."""
+        return self.job.answer(self.estimator, self.test)
 
     def predict(self, X: Any) -> np.ndarray:
         """Predictions for a table with the columns of training in any order, or for a folder or files of pictures."""

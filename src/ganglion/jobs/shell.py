@@ -3,6 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+ENDINGS = (
+    ".gz", ".csv", ".tsv", ".txt", ".parquet", ".pq", ".jsonl", ".ndjson", ".json",
+    ".conllu", ".conll", ".bio", ".iob", ".iob2",
+)  # fmt: skip
+
 
 def flags(parameters: dict[str, Any]) -> str:
     """Parameters as the command takes them.
@@ -34,8 +39,8 @@ def quoted(text: str) -> str:
 
 
 def stem(path: str) -> str:
-    """A file's name without the endings of tables."""
+    """A file's name without the endings of tables and texts."""
     name = Path(path).name
-    for ending in (".gz", ".csv", ".tsv", ".txt", ".parquet", ".pq", ".jsonl", ".ndjson", ".json"):
+    for ending in ENDINGS:
         name = name.removesuffix(ending)
     return name or "model"

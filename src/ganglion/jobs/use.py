@@ -12,7 +12,7 @@ import numpy as np
 from ganglion.base.errors import DataError
 from ganglion.base.files import write_atomically
 from ganglion.data.target import Task
-from ganglion.jobs.given import Given, given
+from ganglion.jobs.given import given
 from ganglion.jobs.opened import Opened
 
 if TYPE_CHECKING:
@@ -54,11 +54,23 @@ def safe_cell(value: Any) -> Any:
     return "'" + value if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
-def predicted(opened: Opened, source: Any, *, proba: bool = False, image: str | None = None) -> Predictions:
-    """Predictions for the rows of a table, or for the pictures of a folder, of files, or of a table's column ``image``.
+def predicted(
+    opened: Opened, source: Any, *, proba: bool = False, image: str | None = None, horizon: int | None = None
+) -> Predictions:
+    """Predictions for the rows of a table, for pictures (a folder, files, a table's column ``image``), or for texts.
 
-    What is no sound picture is named with its reason and does not stop the others.
+    What is no sound picture is named with its reason and does not stop the others. A forecaster tells ``horizon``
+    times behind the end of a series, without one behind that of its training.
     """
+    if opened.takes == "series":
+        from ganglion.jobs.sequences.given import forecast_on
+
+        told, notes = forecast_on(opened, source, horizon)
+        return Predictions(list(told), list(told.values()), notes)
+    if horizon is not None:
+        raise DataError("--horizon belongs to a forecaster, but this model looks at rows; leave it out.")
+    if isinstance(source, list) and not source:
+        raise DataError("what to predict is expected behind the model, got nothing; name a file.")
     if proba and opened.classes is None:
         raise DataError("--proba needs a model that predicts classes; this one predicts numbers.")
     found, estimator = given(opened, source, image=image), opened.estimator
@@ -103,63 +115,72 @@ def cells(answer: list[Any]) -> np.ndarray:
 class Evaluation:
     """Scores of a model on examples whose truth is known."""
 
-    given: Given
-    truth: np.ndarray
-    answer: np.ndarray
+    n: int
+    unit: str
     metric: str
     scores: dict[str, float]
     interval: tuple[float, float] | None
-
-    @property
-    def differences(self) -> list[str]:
-        """What is to be noted."""
-        return self.given.notes
-
-    @property
-    def n(self) -> int:
-        """Examples with a known truth."""
-        return len(self.truth)
+    notes: list[str]
 
 
 def evaluated(
     opened: Opened, source: Any, target: str | None = None, *, image: str | None = None
 ) -> Evaluation:
     """Scores on a table or file, or on a folder of class folders, that holds the truth."""
-    from ganglion.evaluate import compare_scores
-
-    found = given(opened, source, image=image, target=target, truth=True)
-    y, classes = np.asarray(found.truth), opened.classes
-    answer = (
-        opened.estimator.predict_proba(found.inputs) if classes else opened.estimator.predict(found.inputs)
-    )
-    metric = opened.card.get("metric") or ("accuracy" if classes else "r2")
-    row = compare_scores(y, {"network": answer}, metric, classes)[0]
-    span = None if row.interval is None else (float(row.interval.low), float(row.interval.high))
-    return Evaluation(found, y, answer, metric, dict(row.scores), span)
+    result = result_on(opened, source, target, image=image)
+    network, job = result.models[0], result.job
+    return Evaluation(len(job), job.unit, result.metric, dict(network.scores), network.interval, job.notes)
 
 
 def result_on(
     opened: Opened, source: Any, target: str | None = None, *, image: str | None = None
 ) -> "Result":
     """A result as the main job leaves it, for a model that is already there; all rows are test rows."""
-    from ganglion.jobs.result import Result
-    from ganglion.report.inputs import ModelScore
-
-    found = evaluated(opened, source, target, image=image)
-    n, y = found.n, found.truth
-    kept = np.ones(n, dtype=bool)
-    if opened.classes:
-        kind = "binary" if len(opened.classes) == 2 else "multiclass"
-        counts = [int(np.sum(y == label)) for label in opened.classes]
-        task = Task(kind, opened.classes, counts, 1, kept, 0)
-    else:
-        outputs = 1 if y.ndim == 1 else y.shape[1]
-        task = Task("regression" if outputs == 1 else "multioutput", [], [], outputs, kept, 0)
-    job = found.given.job(y=y, task=task, targets=opened.targets, n_read=n, notes=found.differences)
-    rows = np.arange(n)
-    result = Result(opened.estimator, job, opened.card.get("plan", ""), rows[:0], rows, [], found.metric)
-    result.answer = found.answer
-    result.models = [ModelScore(name="network", scores=found.scores, interval=found.interval)]
+    result = (
+        _of_answers(opened, source, target)
+        if opened.answers_freely
+        else _of_labels(opened, source, target, image)
+    )
     result.source, result.path = str(source), str(opened.path)
     result.origin = {k: opened.card[k] for k in ("source", "settings", "data_hash") if k in opened.card}
     return result
+
+
+def _of_answers(opened: Opened, source: Any, target: str | None) -> "Result":
+    """Texts, tags and forecasts, each judged in its own way."""
+    from ganglion.jobs.result import Result
+    from ganglion.jobs.sequences.given import job_on
+
+    job = job_on(opened, source, target)
+    rows = np.arange(len(job))
+    result = Result(opened.estimator, job, opened.card.get("plan", ""), rows[:0], rows, [], job.metric)
+    job.judge(result, True, None)
+    return result
+
+
+def _of_labels(opened: Opened, source: Any, target: str | None, image: str | None) -> "Result":
+    """Classes and numbers, of tables, pictures and texts."""
+    from ganglion.evaluate import compare_scores
+    from ganglion.jobs.result import Result
+    from ganglion.report.inputs import ModelScore
+
+    found = given(opened, source, image=image, target=target, truth=True)
+    y, classes = np.asarray(found.truth), opened.classes
+    job = found.job(y=y, task=task_of(y, classes), targets=opened.targets, n_read=len(y), notes=found.notes)
+    rows = np.arange(len(y))
+    metric = opened.card.get("metric") or ("accuracy" if classes else "r2")
+    result = Result(opened.estimator, job, opened.card.get("plan", ""), rows[:0], rows, [], metric)
+    answer = opened.estimator.predict_proba if classes else opened.estimator.predict
+    result.answer = answer(found.inputs)
+    result.models = [ModelScore.of(compare_scores(y, {"network": result.answer}, metric, classes)[0])]
+    return result
+
+
+def task_of(y: np.ndarray, classes: list[Any] | None) -> Task:
+    """What a model that is there was asked for."""
+    kept = np.ones(len(y), dtype=bool)
+    if classes:
+        kind = "binary" if len(classes) == 2 else "multiclass"
+        return Task(kind, classes, [int(np.sum(y == label)) for label in classes], 1, kept, 0)
+    outputs = 1 if y.ndim == 1 else y.shape[1]
+    return Task("regression" if outputs == 1 else "multioutput", [], [], outputs, kept, 0)

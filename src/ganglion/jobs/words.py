@@ -16,7 +16,7 @@ def plan_line(job: Job, estimator: Any, n_train: int) -> str:
     seconds, limit = job.seconds(estimator, n_train), estimator.time_limit
     about = f"about {round_seconds(min(seconds, limit) if limit else seconds)}"
     network = type(estimator).__name__.removesuffix("Classifier").removesuffix("Regressor")
-    return f"{job.facts()} -> {task_words(job)} -> {network}, {about}"
+    return f"{job.facts()} -> {job.aim()} -> {network}, {about}"
 
 
 def doubt_lines(job: Job, most: int = 3) -> list[str]:
@@ -25,23 +25,6 @@ def doubt_lines(job: Job, most: int = 3) -> list[str]:
     lines = [line for kind in kinds for line in kind[:most]]
     rest = sum(map(len, kinds)) - len(lines)
     return lines + ([f"{rest:,} more such notes stand in the report"] if rest else [])
-
-
-def task_words(job: Job) -> str:
-    """The task in words."""
-    task = job.task
-    if task.kind == "binary":
-        return f"binary classification, classes {class_ratio(task.counts)}"
-    if task.kind == "multiclass":
-        return f"classification into {len(task.classes)} classes"
-    return "regression" if task.n_outputs == 1 else f"regression of {task.n_outputs} targets"
-
-
-def class_ratio(counts: Sequence[int]) -> str:
-    """The ratio of two classes, the larger first, such as ``3:1``."""
-    large, small = max(counts), max(min(counts), 1)
-    ratio = large / small
-    return f"{ratio:.0f}:1" if ratio >= 1.95 or ratio < 1.05 else f"{ratio:.1f}:1"
 
 
 def round_seconds(seconds: float) -> str:

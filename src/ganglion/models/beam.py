@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 State = Any  # tensors (rows, ...), or tuples of them
 Ask = Callable[[State, Tensor], tuple[Tensor, State]]
@@ -57,6 +58,9 @@ def beam_search(
             word = torch.where(ended.gather(1, parent), -1, word)
         said = torch.cat([said[rows, parent], word[..., None]], 2)
         state, last = _taken(state, (rows * width + parent).flatten()), word.flatten()
+        if ((last == end) | (last < 0)).all():  # nothing will be added any more
+            said = F.pad(said, (0, steps - step - 1), value=-1)
+            break
     length = (said >= 0).sum(2)
     best = (log_p / length**length_power).argmax(1)
     return said[rows[:, 0], best], log_p[rows[:, 0], best]

@@ -29,6 +29,13 @@ class Memory(NamedTuple):
     whole: Tensor
 
 
+def tied_head(table: nn.Embedding) -> nn.Linear:
+    """``logits = E h + b`` with the table E of the tokens' vectors (Press and Wolf 2017, arXiv:1608.05859)."""
+    head = nn.Linear(table.embedding_dim, table.num_embeddings)
+    head.weight = table.weight
+    return head
+
+
 class Reader(nn.Module):
     """Tokens (n, s) as vectors that know what stands around them.
 
@@ -69,12 +76,12 @@ class TransformerWriter(nn.Module):
             units, heads, layers, causal=True, cross=True, dropout=dropout,
             positions=positions_named(positions)(units, heads),
         )  # fmt: skip
-        self.head = nn.Linear(units, size)
+        self.head = tied_head(self.embed)
 
-    def forward(self, memory: Memory, before: Tensor) -> Tensor:
-        """Logits (n, t, k) of what follows the codes (n, t)."""
+    def forward(self, memory: Memory, before: Tensor, asked: Tensor | None = None) -> Tensor:
+        """Logits (n, t, k) of what follows the codes (n, t), or (m, k) of the m places that are asked for (n, t)."""
         h = self.body(self.embed(before), None, memory.vectors, memory.there)
-        return self.head(h)
+        return self.head(h if asked is None else h[asked])
 
     def begin(self, memory: Memory) -> Any:
         """The state of a search: keys and values of nothing yet and of the memory, for each block."""
@@ -114,7 +121,7 @@ class RecurrentWriter(nn.Module):
         self.cell = CELLS[cell](2 * units, units)
         self.start = nn.Linear(units, units * self.cell.states)
         self.attention = AdditiveAttention(units, units, units) if attention else None
-        self.deep, self.head = nn.Linear(3 * units, units), nn.Linear(units, size)
+        self.deep, self.head = nn.Linear(3 * units, units), tied_head(self.embed)
 
     def _take(self, hidden: Tensor, memory: Memory, keys: Tensor | None) -> Tensor:
         """What is looked at, (n, d)."""
@@ -131,8 +138,8 @@ class RecurrentWriter(nn.Module):
     def _first(self, memory: Memory) -> tuple[Tensor, ...]:
         return torch.tanh(self.start(memory.whole)).chunk(self.cell.states, 1)
 
-    def forward(self, memory: Memory, before: Tensor) -> Tensor:
-        """Logits (n, t, k) of what follows the codes (n, t)."""
+    def forward(self, memory: Memory, before: Tensor, asked: Tensor | None = None) -> Tensor:
+        """Logits (n, t, k) of what follows the codes (n, t), or (m, k) of the m places that are asked for (n, t)."""
         words, keys, state = self.drop(self.embed(before)), self._keys(memory), self._first(memory)
         hidden, looked = [], []
         for word in words.unbind(1):
@@ -140,7 +147,8 @@ class RecurrentWriter(nn.Module):
             state = self.cell(torch.cat([word, seen], 1), state)
             hidden.append(state[0])
             looked.append(seen)
-        return self._told(words, torch.stack(hidden, 1), torch.stack(looked, 1))
+        told = words, torch.stack(hidden, 1), torch.stack(looked, 1)
+        return self._told(*(told if asked is None else (part[asked] for part in told)))
 
     def begin(self, memory: Memory) -> Any:
         """The state of a search: the cell's, the memory, and what attention compares it by."""
@@ -186,27 +194,33 @@ class TranslatorNet(nn.Module):
             raise ParameterError(
                 f"units are shared by two directions and must be even, got {units}; add one."
             )
-        shared = {"layers": layers, "heads": heads, "positions": positions, "dropout": dropout}
+        shared: dict[str, Any] = {
+            "layers": layers,
+            "heads": heads,
+            "positions": positions,
+            "dropout": dropout,
+        }
         self.reader = Reader(sizes[0], cell, units, **shared)
         if cell == "transformer":
-            self.writer: nn.Module = TransformerWriter(sizes[1], units, **shared)  # type: ignore[arg-type]
+            self.writer: nn.Module = TransformerWriter(sizes[1], units, **shared)
             initialise_blocks(self)
-            for table in (self.reader.embed, self.writer.embed):
-                nn.init.normal_(table.weight, std=units**-0.5)  # type: ignore[union-attr, arg-type]
         else:
             self.writer = RecurrentWriter(sizes[1], cell, units, attention=attention, dropout=dropout)
-        nn.init.zeros_(self.writer.head.weight)  # type: ignore[union-attr, arg-type]
         nn.init.zeros_(self.writer.head.bias)  # type: ignore[union-attr, arg-type]
+        for table in (self.reader.embed, self.writer.embed):
+            nn.init.normal_(table.weight, std=units**-0.5)  # type: ignore[union-attr, arg-type]
 
-    def forward(self, source: Tensor, before: Tensor | None = None) -> Tensor:
+    def forward(self, source: Tensor, before: Tensor | None = None, asked: Tensor | None = None) -> Tensor:
         """Codes (n, s) and what is written before (n, t), a begin first -> logits (n, t, k).
 
-        Without, a begin and the network's own first token stand before.
+        With ``asked`` (n, t) only the logits (m, k) of the m places where it is true: much of the work of a short text
+        is in its logits, and padding needs none. Without ``before``, a begin and the network's own first token stand
+        before.
         """
         if before is None:
             own = self.write(source, steps=1, beam=1, length_power=0.0)[0]
             before = torch.cat([torch.full_like(own, BEGIN), own], 1)
-        return self.writer(self.reader(source), before)
+        return self.writer(self.reader(source), before, asked)
 
     @torch.no_grad()
     def write(self, source: Tensor, *, steps: int, beam: int, length_power: float) -> tuple[Tensor, Tensor]:

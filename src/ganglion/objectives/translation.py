@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from ganglion.data.tokens import BEGIN, PAD
 from ganglion.objectives.base import Batch, Objective, Step
-from ganglion.objectives.language import NOTHING, token_losses
+from ganglion.objectives.smoothed import SmoothedCrossEntropy
 
 
 class Translation(Objective):
@@ -16,7 +16,8 @@ class Translation(Objective):
     arXiv:1506.03099) that share of them is replaced by what the network found most probable in a first pass.
 
     Arguments:
-        model: ``(source (n, s), before (n, t)) -> logits (n, t, k)``.
+        model: ``(source (n, s), before (n, t)) -> logits (n, t, k)``, or those (m, k) of the places where a third
+            argument (n, t) is true.
         length: mean number of tokens of a target, its end included.
         smoothing: share of each target that is spread over all tokens.
         sampled: see above.
@@ -39,9 +40,11 @@ class Translation(Objective):
         before = torch.cat([torch.full_like(y[:, :1], BEGIN), y[:, :-1]], 1)
         if self.sampled and self.training:
             before = self._mixed(x, y, before)
-        asked = torch.where(y != PAD, y, NOTHING)
-        losses = token_losses(self.net(x, before), asked, self.smoothing if self.training else 0.0)
-        return Step(losses.sum(1) / self.length)
+        asked = y != PAD
+        logits = self.net(x, before, asked).float()
+        losses = SmoothedCrossEntropy.apply(logits, y[asked], self.smoothing if self.training else 0.0)
+        rows = asked.nonzero()[:, 0]
+        return Step(losses.new_zeros(len(y)).index_add(0, rows, losses) / self.length)
 
     @torch.no_grad()
     def _mixed(self, x: Tensor, y: Tensor, before: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from ganglion.plot.boxes import plot_boxes, plot_precision_recall
 from ganglion.plot.calibration import plot_calibration
 from ganglion.plot.confusion import plot_confusion
 from ganglion.plot.filters import plot_filters, plot_maps
+from ganglion.plot.forecast import plot_forecast, plot_horizon
 from ganglion.plot.history import plot_history
 from ganglion.plot.importance import plot_importance
 from ganglion.plot.landscape import plot_landscape
@@ -17,6 +18,7 @@ from ganglion.plot.scores import plot_scores
 from ganglion.plot.svg import to_svg
 from ganglion.plot.trace import plot_neurons, plot_trace
 from ganglion.plot.training import plot_training
+from ganglion.plot.word_attention import plot_word_attention
 
 __all__ = [
     "plot_attention",
@@ -24,7 +26,9 @@ __all__ = [
     "plot_calibration",
     "plot_confusion",
     "plot_filters",
+    "plot_forecast",
     "plot_history",
+    "plot_horizon",
     "plot_importance",
     "plot_landscape",
     "plot_layers",
@@ -38,5 +42,6 @@ __all__ = [
     "plot_scores",
     "plot_trace",
     "plot_training",
+    "plot_word_attention",
     "to_svg",
 ]

@@ -17,11 +17,12 @@ def plot_scores(
     metric: str = "score",
     own: str | None = None,
     percent: bool = False,
+    hundreds: bool = False,
 ) -> Axes:
     """Draw a dot per model and a line for its interval; the first model (or ``own``) stands out.
 
     Arguments: ``scores`` model -> score, from the top down; ``intervals`` model -> (low, high); ``metric``
-    the word under the axis; ``percent`` writes shares as percent. Returns the axes.
+    the word under the axis; ``percent`` writes shares as percent, ``hundreds`` without the sign. Returns the axes.
 
     >>> plot_scores({"network": 0.9, "dummy": 0.5}, {"network": (0.88, 0.92)}).get_xlabel()
     'score'
@@ -30,7 +31,7 @@ def plot_scores(
     if not scores:
         return nothing(ax, "no score to show")
     own = next(iter(scores)) if own is None else own
-    written = _percent if percent else _number
+    written = _percent if percent else _hundreds if hundreds else _number
     places = range(len(scores) - 1, -1, -1)
     for place, (name, value) in zip(places, scores.items()):
         colour = BLUE if name == own else GREY
@@ -40,10 +41,10 @@ def plot_scores(
         note(ax, 1.02, place, written(value), va="center", transform=ax.get_yaxis_transform(),
              color=INK, fontweight="bold" if name == own else "normal")  # fmt: skip
     quiet(ax, grid="x", x=metric)
-    ax.set_yticks(list(places), [label(name) for name in scores], fontsize=SIZE)
+    ax.set_yticks(list(places), [label(name, 30) for name in scores], fontsize=SIZE)
     without_math(*ax.get_yticklabels())
     ax.xaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: _percent(value, 0) if percent else short(value))
+        FuncFormatter(lambda value, _: _percent(value, 0) if percent else short(100**hundreds * value))
     )
     ax.locator_params(axis="x", nbins=5)
     ax.set_ylim(-0.6, len(scores) - 0.4)
@@ -52,6 +53,10 @@ def plot_scores(
 
 def _percent(value: float, digits: int = 1) -> str:
     return f"{100 * value:.{digits}f}%"
+
+
+def _hundreds(value: float) -> str:
+    return f"{100 * value:.1f}"
 
 
 def _number(value: float) -> str:

@@ -6,6 +6,17 @@ from typing import Any
 
 from ganglion.base.record import TrainingRecord
 
+MAIN = {
+    "binary": "accuracy",
+    "multiclass": "accuracy",
+    "regression": "r2",
+    "forecast": "mase",
+    "language": "nats",
+    "translation": "bleu",
+    "tagging": "tags",
+}
+"""Task -> the score that its page leads with where none is named."""
+
 
 @dataclass(kw_only=True)
 class ModelScore:
@@ -97,6 +108,62 @@ class Pictures:
 
 
 @dataclass(kw_only=True)
+class Piece:
+    """A piece of a text, for example a character, a word or a token."""
+
+    text: str
+    """With the spaces and line breaks around it; where pieces have something under them, they stand apart anyway."""
+    weight: float = 0.0
+    """From 0 to 1, shades the background: how surprising it is, how much it counts."""
+    mark: str = ""
+    """``""``, ``"good"`` or ``"poor"``."""
+    under: str = ""
+    """Small text beneath it, for example a tag."""
+
+
+@dataclass(kw_only=True)
+class Passage:
+    """A text as it stands in a page."""
+
+    pieces: Sequence[Piece] | str
+    """Pieces in the order of reading, or plain text whose line breaks are kept."""
+    name: str = ""
+    note: str = ""
+
+
+@dataclass(kw_only=True)
+class Drawing:
+    """A figure with its heading and how to read it."""
+
+    axes: Any
+    title: str
+    caption: str = ""
+
+
+@dataclass(kw_only=True)
+class Part:
+    """One section of a page; what is empty in it is left out.
+
+    >>> Part(id="examples", name="Examples", title="Some sentences", heads=["word", "tag"], rows=[("a", "DET")]).id
+    'examples'
+    """
+
+    id: str
+    """Where the contents lead to; differs between the sections of a page."""
+    name: str
+    """In the contents."""
+    title: str
+    lead: str = ""
+    figures: Sequence[Drawing] = ()
+    heads: Sequence[str] = ()
+    """Of the columns of ``rows``."""
+    rows: Sequence[Sequence[Any]] = ()
+    passages: Sequence[Passage] = ()
+    numbers: Sequence[int] = ()
+    """Places of the columns that hold numbers and stand to the right."""
+
+
+@dataclass(kw_only=True)
 class Healing:
     """What ``--heal`` tried and what came of it."""
 
@@ -137,7 +204,7 @@ class ReportInput:
     title: str
     target: str | Sequence[str]
     task: str
-    """``"binary"``, ``"multiclass"`` or ``"regression"``."""
+    """One of ``MAIN``; in ``"tagging"`` the arrays hold one label per word."""
     record: TrainingRecord
     family: str = "table"
     """Which file of ``report/sections`` builds the page."""
@@ -160,7 +227,7 @@ class ReportInput:
     models: Sequence[ModelScore] = ()
     """The network first, then the baselines, all on the same rows."""
     metric: str | None = None
-    """The main score; accuracy or r2 where none is given."""
+    """The main score; that of the task in ``MAIN`` where none is given."""
     classes: Sequence[Any] = ()
     positive: Any = None
     """The class that ``proba`` means in a binary task; the second where none is given."""
@@ -173,6 +240,10 @@ class ReportInput:
     importance_metric: str = ""
     mistakes: Sequence[Any] = ()
     pictures: Pictures | None = None
+    parts: Sequence[Part] = ()
+    """Sections that only this family has, in their order."""
+    said: Sequence[tuple[str, bool]] = ()
+    """The first screen's sentence in pieces, each with whether it stands out; made from the scores where empty."""
     healing: Healing | None = None
     reproduce: Reproduce = field(default_factory=Reproduce)
     deploy: Mapping[str, str] = field(default_factory=dict)
@@ -181,7 +252,7 @@ class ReportInput:
     @property
     def main_metric(self) -> str:
         """The score that the page leads with."""
-        return self.metric or ("r2" if self.task == "regression" else "accuracy")
+        return self.metric or MAIN[self.task]
 
     @property
     def targets(self) -> list[str]:

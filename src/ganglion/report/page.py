@@ -11,7 +11,7 @@ from markupsafe import Markup
 from ganglion.base.errors import GanglionError, unknown_name
 from ganglion.plot.text import clean
 from ganglion.report import sections, words
-from ganglion.report.inputs import ReportInput
+from ganglion.report.inputs import MAIN, ReportInput
 from ganglion.report.verdict import bar_title, bars, finding_view, headline, verdict
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -32,8 +32,8 @@ def render(result: ReportInput) -> str:
     >>> "<b>" in page, page.startswith("<!doctype html>")
     (False, True)
     """
-    if result.task not in ("binary", "multiclass", "regression"):
-        raise GanglionError(f"task must be 'binary', 'multiclass' or 'regression', got {result.task!r}.")
+    if result.task not in MAIN:
+        raise GanglionError(f"task must be one of {', '.join(MAIN)}, got {result.task!r}.")
     part = family_part(result.family)
     findings = [finding_view(one) for one in result.findings]
     template = _environment().get_template(part.TEMPLATE)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ganglion.base.record import TrainingRecord
 from ganglion.plot import plot_history, plot_layers, plot_scores
 from ganglion.plot.style import new_axes
 from ganglion.plot.training import plot_noise, readings
@@ -9,7 +10,26 @@ from ganglion.report.drawing import drawing
 from ganglion.report.inputs import ReportInput
 from ganglion.report.quality import quality
 from ganglion.report.verdict import against
-from ganglion.report.words import METRICS, SHARES, STOPPED, capital, metric, model, seconds
+from ganglion.report.words import (
+    HUNDREDS,
+    LOWER_IS_BETTER,
+    METRICS,
+    SHARES,
+    STOPPED,
+    capital,
+    metric,
+    model,
+    seconds,
+)
+
+SCORED = {
+    "binary": "accuracy",
+    "multiclass": "accuracy",
+    "regression": "R²",
+    "forecast": "skill: 1 − MSE / MSE of the naive forecast",
+    "tagging": "right tags",
+}
+"""Task -> the score that is measured after every epoch."""
 
 
 def parts(result: ReportInput) -> dict[str, Any]:
@@ -50,9 +70,12 @@ def comparison(result: ReportInput) -> dict[str, Any]:
                 new_axes(4.8, 0.85 + 0.4 * len(drawn)),
                 metric=metric(main),
                 percent=main in SHARES,
+                hundreds=main in HUNDREDS,
             ),
             title,
-            "Each dot is the score, each line the range that holds the true score with 95% probability.",
+            "Each dot is the score, each line the range that holds the true score with 95% probability."
+            if intervals
+            else f"Each dot is the score; {'lower' if main in LOWER_IS_BETTER else 'higher'} is better.",
             "scores",
         )
     heads = [(name, metric(name), METRICS[name][1].replace("rows", result.unit)) for name in present]
@@ -73,17 +96,23 @@ def curves(result: ReportInput) -> list[dict[str, Any]]:
             "loss",
         )
     ]
-    if any(row.get("val_score") is not None for row in record.history):
-        what = "R²" if result.task == "regression" else "accuracy"
+    if _scored(record):
+        what = SCORED.get(result.task)
         found.append(
             drawing(
                 plot_history(record, new_axes(4.8, 2.9), quantity="score"),
-                f"Score per epoch ({what})",
+                f"Score per epoch ({what})" if what else "Score per epoch",
                 "Higher is better. The dashed line is the epoch whose weights were kept.",
                 "score",
             )
         )
     return found
+
+
+def _scored(record: TrainingRecord) -> bool:
+    """Whether epochs have a score that tells more than minus the loss."""
+    rows = [row for row in record.history if row.get("val_score") is not None]
+    return any(row.get("val_loss") is None or row["val_score"] != -row["val_loss"] for row in rows)
 
 
 def training_facts(result: ReportInput) -> dict[str, Any]:

@@ -18,7 +18,9 @@ OUTPUTS_DRAWN = 4
 
 
 def quality(result: ReportInput) -> dict[str, Any]:
-    """Confusion and calibration of classes, or how far numbers are off."""
+    """Confusion and calibration of classes, or how far numbers are off; other tasks have neither."""
+    if result.task in ("forecast", "language", "translation"):
+        return {}
     if result.y_true is None or not len(result.y_true):
         return {}
     return _of_numbers(result) if result.task == "regression" else _of_classes(result)

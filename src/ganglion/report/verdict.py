@@ -7,7 +7,18 @@ import numpy as np
 
 from ganglion.plot.text import label
 from ganglion.report.inputs import ModelScore, ReportInput
-from ganglion.report.words import LOWER_IS_BETTER, cell, model, out_of, percent, score
+from ganglion.report.words import (
+    LOWER_IS_BETTER,
+    PLURAL,
+    capital,
+    cell,
+    metric,
+    model,
+    out_of,
+    percent,
+    score,
+    the,
+)
 
 SERIOUS = {"error", "critical"}
 WARNING = {"warning"}
@@ -78,11 +89,10 @@ def verdict(result: ReportInput, findings: list[FindingView]) -> Verdict:
         return Verdict("poor", "Do not rely on it yet", f"The diagnosis found: {poor.name}.")
     better = [one for one in others if network and _ahead(one, network, result)]
     if better:
-        names = " and ".join(model(one.name).lower() for one in better)
-        verb = "is" if len(better) == 1 and better[0].name != "trees" else "are"
-        return Verdict(
-            "caution", "Works, but a simpler model is better", f"The {names} {verb} clearly ahead."
-        )
+        names = " and ".join(the(one.name).removeprefix("the ") for one in better)
+        verb = "is" if len(better) == 1 and better[0].name not in PLURAL else "are"
+        clearly = "clearly ahead" if all(_measured(one, network) for one in better) else "ahead"
+        return Verdict("caution", "Works, but a simpler model is better", f"The {names} {verb} {clearly}.")
     watch = next((one for one in findings if one.level == "caution"), None)
     if watch:
         return Verdict("caution", "Works, with something to look at", f"The diagnosis found: {watch.name}.")
@@ -91,54 +101,70 @@ def verdict(result: ReportInput, findings: list[FindingView]) -> Verdict:
     if not others:
         return Verdict("note", "Not compared", "There was no simpler model to compare it with.")
     healthy = ", and training was healthy" if findings else ""
-    return Verdict("good", "Good to use", f"No simpler model is clearly better{healthy}.")
+    measured = all(_measured(one, network) for one in others)
+    better_than = "clearly better" if measured else f"better on the {result.split}"
+    return Verdict("good", "Good to use", f"No simpler model is {better_than}{healthy}.")
 
 
 def _ahead(first: Any, second: Any, result: ReportInput) -> bool:
-    """Whether ``first`` is better in the main score by more than chance."""
-    metric = result.main_metric
-    a, b = first.scores.get(metric), second.scores.get(metric)
+    """Whether ``first`` is better in the main score: by more than chance where that was measured."""
+    name = result.main_metric
+    a, b = first.scores.get(name), second.scores.get(name)
     if a is None or b is None:
         return False
     if second.behind is not None:
         return bool(second.behind[0] > 0)
     if first.behind is not None:
         return bool(first.behind[1] < 0)
-    sign = -1 if metric in LOWER_IS_BETTER else 1
+    sign = -1 if name in LOWER_IS_BETTER else 1
     margin = abs(b - second.interval[0 if sign < 0 else 1]) if second.interval else 0.0
     return bool(sign * (a - b) > margin)
+
+
+def _measured(first: Any, second: Any) -> bool:
+    """Whether ``_ahead`` knows how much is chance; else it only compares the two scores."""
+    return any(known is not None for known in (first.behind, second.behind, second.interval))
 
 
 def against(result: ReportInput) -> list[tuple[str, str]]:
     """How the network stands to each baseline: a level and a sentence each.
 
-    Two scores may differ by luck; only where the interval of the difference leaves 0 out is one called better.
+    Two scores may differ by luck; only where the interval of the difference leaves 0 out is one called clearly
+    better. Without intervals the sentence tells no more than which score is the better one.
     """
     if not result.models:
         return []
     network, found = result.models[0], []
     for one in result.models[1:]:
-        name = model(one.name).lower()
+        name = the(one.name)
         if result.main_metric not in one.scores or result.main_metric not in network.scores:
             continue
         if _ahead(network, one, result):
-            found.append(("good", f"Clearly better than the {name}"))
+            clearly = "Clearly better" if _measured(network, one) else "Better"
+            found.append(("good", f"{clearly} than {name}"))
         elif _ahead(one, network, result):
-            found.append(("poor", f"Clearly behind the {name}"))
+            clearly = "Clearly behind" if _measured(one, network) else "Behind"
+            found.append(("poor", f"{clearly} {name}"))
+        elif _measured(network, one) or _measured(one, network):
+            found.append(("note", f"About as good as {name}: the difference may be luck"))
         else:
-            found.append(("note", f"About as good as the {name}: the difference may be luck"))
+            found.append(("note", f"As good as {name}"))
     return found
 
 
 def headline(result: ReportInput) -> list[tuple[str, bool]]:
     """The plain sentence as pieces of text, each with whether it is to stand out."""
+    if result.said:
+        return list(result.said)
     network = result.models[0] if result.models else None
     if network is None:
         return [("The network was trained; nothing was scored.", False)]
     others = {one.name: one for one in result.models[1:]}
     if result.task == "regression":
         return _about_numbers(result, network, others)
-    return _about_classes(result, network, others)
+    if result.task in ("binary", "multiclass"):
+        return _about_classes(result, network, others)
+    return _about_score(result, network)
 
 
 def _about_classes(result: ReportInput, network: ModelScore, others: dict) -> list[tuple[str, bool]]:
@@ -190,6 +216,32 @@ def _about_numbers(result: ReportInput, network: ModelScore, others: dict) -> li
     return pieces or [("The network was trained; its error was not measured.", False)]
 
 
+def _about_score(result: ReportInput, network: ModelScore) -> list[tuple[str, bool]]:
+    """The main score as it is, and the best of the simpler models beside it."""
+    name = result.main_metric
+    value = network.scores.get(name)
+    if value is None:
+        return [(f"The network was trained; its {metric(name)} was not measured.", False)]
+    if name == "tags":
+        right, whole = out_of(value, len(result.y_true) if result.y_true is not None else 0)
+        return [
+            (f"Of {whole:,} words it has never seen, the network tags ", False),
+            (f"{right} right", True),
+            (".", False),
+        ]
+    pieces = [
+        (f"On the {result.split} the network has a {metric(name)} of ", False),
+        (score(value, name), True),
+        (".", False),
+    ]
+    others = [one for one in result.models[1:] if one.scores.get(name) is not None]
+    if others:
+        best = (min if name in LOWER_IS_BETTER else max)(others, key=lambda one: one.scores[name])
+        had = f" {capital(the(best.name))} {'have' if best.name in PLURAL else 'has'} {score(best.scores[name], name)}."
+        pieces.append((had, False))
+    return pieces
+
+
 def _most_frequent(result: ReportInput) -> str:
     """What the dummy says: the most frequent class of the training rows, where the record knows it."""
     counts = result.record.data.get("classes")
@@ -198,28 +250,26 @@ def _most_frequent(result: ReportInput) -> str:
 
 def bars(result: ReportInput) -> list[dict[str, Any]]:
     """The simplest picture of the comparison: a bar per model, its length the main score."""
-    metric, rows = _bar_metric(result), []
-    values = [one.scores.get(metric) for one in result.models]
+    name, rows = _bar_metric(result), []
+    values = [one.scores.get(name) for one in result.models]
     top = max([abs(v) for v in values if v is not None and np.isfinite(v)], default=1.0) or 1.0
-    scale = top if metric in LOWER_IS_BETTER else 1.0
+    scale = top if name in LOWER_IS_BETTER else 1.0
     for place, (one, value) in enumerate(zip(result.models, values)):
         if value is not None and np.isfinite(value):
             length = float(np.clip(value / scale, 0, 1))
-            shown = {"name": model(one.name), "value": value, "metric": metric}
+            shown = {"name": model(one.name), "value": value, "metric": name}
             rows.append({**shown, "length": 100 * length, "own": place == 0})
     return rows if len(rows) > 1 else []
 
 
 def _bar_metric(result: ReportInput) -> str:
-    if result.task != "regression":
-        return "accuracy"
-    return "mae" if len(result.targets) == 1 else "r2"
+    if result.task == "regression":
+        return "mae" if len(result.targets) == 1 else "r2"
+    return "accuracy" if result.task in ("binary", "multiclass") else result.main_metric
 
 
 def bar_title(result: ReportInput) -> str:
     """What the bars of the first screen show."""
-    return {
-        "accuracy": "Right answers",
-        "mae": "Average error (shorter is better)",
-        "r2": "Differences explained",
-    }[_bar_metric(result)]
+    name = _bar_metric(result)
+    said = {"mae": "average error", "r2": "differences explained"}.get(name, metric(name))
+    return capital(said) + (" (shorter is better)" if name in LOWER_IS_BETTER else "")

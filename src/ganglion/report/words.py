@@ -19,15 +19,37 @@ METRICS = {
     "mae": ("mean absolute error", "average error in the unit of the target; lower is better"),
     "median_error": ("median error", "half of the rows are closer than this; lower is better"),
     "bias": ("bias", "mean of predicted minus true; 0 is best"),
+    "mase": (
+        "mean absolute scaled error",
+        "1 is the error of repeating the last season or value inside the training series; lower is better",
+    ),
+    "mse": ("mean square error", "large errors count more; lower is better"),
+    "pinball": ("pinball loss", "error of the stated quantiles; lower is better"),
+    "coverage": ("values within the interval", "share of true values that lie between its two ends"),
+    "nats": ("nats per character", "surprise at the next character; lower is better"),
+    "bits": ("bits per character", "as many the text needs when it is packed; lower is better"),
+    "perplexity": ("perplexity per token", "as unsure as among so many tokens, all alike; lower is better"),
+    "bleu": ("BLEU", "runs of one to four words shared with the translation given; 100 is the same text"),
+    "exact": ("exactly right", "share of texts that are right letter by letter"),
+    "tags": ("right tags", "share of words whose tag is right"),
+    "span_f1": ("F1 of spans", "balance of finding all spans and of not making any up"),
+    "precision": ("precision of spans", "share of the spans said that are right"),
+    "recall": ("recall of spans", "share of the true spans that are found"),
 }
 """Score -> (name in words, what it says)."""
 
-LOWER_IS_BETTER = {"log_loss", "brier", "ece", "rmse", "mae", "median_error", "loss"}
+LOWER_IS_BETTER = {
+    "log_loss", "brier", "ece", "rmse", "mae", "median_error", "loss",
+    "mase", "mse", "pinball", "nats", "bits", "perplexity",
+}  # fmt: skip
 
-SHARES = {"accuracy", "balanced_accuracy"}
+SHARES = {"accuracy", "balanced_accuracy", "coverage", "exact", "tags", "precision", "recall"}
 """Scores written in percent."""
 
-PLAIN = {"auc", "f1", "log_loss", "brier", "ece", "r2"}
+HUNDREDS = {"bleu"}
+"""Scores from 0 to 1 that are by custom written from 0 to 100, without a sign."""
+
+PLAIN = {"auc", "f1", "log_loss", "brier", "ece", "r2", "mase", "nats", "bits", "span_f1"}
 """Scores without a unit, written with three decimals."""
 
 MODELS = {
@@ -35,7 +57,21 @@ MODELS = {
     "dummy": ("Simple guess", "always the most frequent class, or the mean"),
     "linear": ("Linear model", "one weight per column"),
     "trees": ("Boosted trees", "hundreds of small decision trees"),
+    "words": ("Weighted words", "TF-IDF and logistic regression"),
+    "last value": ("Last value", "the last value known, again and again"),
+    "seasonal naive": ("Last season", "the value of the same time in the last season known"),
+    "drift": ("Straight line", "the line from the first value through the last one, drawn on"),
+    "lexicon": ("Most frequent tag of each word", "the tag that a word had most often in the training texts"),
+    "trigram": ("Three characters back", "counts of three characters"),
+    "copy": ("The text itself", "the text to translate, as it is"),
 }
+"""Model -> (its name, what it is)."""
+
+IN_SENTENCES = {"trigram": "counts of three characters"}
+"""Model -> its name inside a sentence, where that is another one."""
+
+PLURAL = {"trees", "words", "trigram"}
+"""Models whose names ask for "are"."""
 
 STOPPED = {
     "epochs": "all planned epochs were done",
@@ -49,13 +85,15 @@ STOPPED = {
 def score(value: float | None, metric: str = "") -> str:
     """A score with three digits; shares of rows in percent.
 
-    >>> score(0.85678, "accuracy"), score(0.5, "auc"), score(36915.2, "mae"), score(None)
-    ('85.7%', '0.500', '36,900', '–')
+    >>> score(0.85678, "accuracy"), score(0.5, "auc"), score(36915.2, "mae"), score(0.2514, "bleu"), score(None)
+    ('85.7%', '0.500', '36,900', '25.1', '–')
     """
     if value is None or not math.isfinite(value):
         return "–"
     if metric in SHARES:
         return f"{100 * value:.1f}%"
+    if metric in HUNDREDS:
+        return f"{100 * value:.1f}"
     if metric in PLAIN:
         return f"{round(value, 3) + 0:.3f}"  # + 0 turns -0 into 0
     rounded = float(f"{value:.3g}")
@@ -126,6 +164,17 @@ def seconds(value: float) -> str:
 def model(name: str) -> str:
     """The name of a model or baseline in words."""
     return MODELS.get(name, (clean(name), ""))[0]
+
+
+def the(name: str) -> str:
+    """The name of a model as it stands inside a sentence, with its article.
+
+    >>> the("trees"), the("copy"), the("ARIMA")
+    ('the boosted trees', 'the text itself', 'the ARIMA')
+    """
+    words = IN_SENTENCES.get(name, model(name))
+    words = words[:1].lower() + words[1:] if name in MODELS else words
+    return words if words.startswith("the ") else f"the {words}"
 
 
 def capital(text: str) -> str:

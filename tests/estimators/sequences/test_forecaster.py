@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import norm, t
 
 from ganglion import Forecaster, load
 from ganglion.base.errors import DataError, GanglionError, ParameterError
 from ganglion.data.series import read_series
 from ganglion.data.window_batches import WindowBatches
 from ganglion.data.windows import gather
-from ganglion.estimators.sequences.windowed import lookback_of, parts, widths
+from ganglion.estimators.sequences.windowed import apart, from_few, lookback_of, parts, widths
 
 T = 160
 QUICK = {"network": "linear", "horizon": 5, "lookback": 12, "max_epochs": 6, "batch_size": 64, "watch": "off"}
@@ -213,14 +214,30 @@ def test_widths_cover_what_was_kept_aside():
     y = torch.tensor(rng.normal(size=(500, 4, 2)))
     told = torch.zeros(500, 4, 2, 4)
     told[..., 1], told[..., 3] = -0.2, 0.2  # much too narrow
-    shift = widths(told, y, torch.full((500, 1, 2), 0.5), (0.1, 0.5, 0.9), by_step=False)
+    shift = widths(told, y, torch.full((500, 1, 2), 0.5), (0.1, 0.5, 0.9), by_step=False, n=500)
     low, high = -0.2 + 0.5 * shift[0, 0], 0.2 + 0.5 * shift[0, 2]
     assert float(((low <= y) & (y <= high)).double().mean()) == pytest.approx(0.8, abs=1e-3)
     assert shift[0, 1] == 0
     by_step = widths(
-        told, y * torch.tensor([1.0, 2, 3, 4])[:, None], torch.ones(500, 1, 2), (0.9,), by_step=True
+        told, y * torch.tensor([1.0, 2, 3, 4])[:, None], torch.ones(500, 1, 2), (0.9,), by_step=True, n=500
     )
     assert by_step[:, 0] == pytest.approx(1.28 * np.arange(1, 5), rel=0.1)
+
+
+def test_windows_that_overlap_are_worth_fewer_and_widen_intervals():
+    """Ten windows worth five errors: new errors are covered more often than by the plain level."""
+    rng, covered = np.random.default_rng(0), {5: [], 10**6: []}
+    told, spread = torch.zeros(10, 4, 1, 4), torch.ones(10, 1, 1)
+    for _ in range(400):
+        errors = torch.tensor(rng.normal(size=5)).repeat_interleave(2)[:, None, None].expand(-1, 4, -1)
+        for n, found in covered.items():
+            high = widths(told, errors, spread, (0.1, 0.5, 0.9), False, n)[0, 2]
+            found.append(2 * norm.cdf(high) - 1)
+    assert np.mean(covered[10**6]) + 0.03 < np.mean(covered[5]) < 0.8
+    assert apart(torch.tensor([40, 1, 5, 6, 9, 0]), 5) == 3
+    assert [apart(torch.arange(s, s + 24), 12) for s in (0, 7)] == [2, 2]
+    assert from_few(0.1, 2) == pytest.approx(norm.cdf(t.ppf(0.1, 2)))
+    assert from_few(0.1, 10**6) == pytest.approx(0.1, abs=1e-5)
 
 
 def test_a_backtest_forecasts_from_what_was_known_then():

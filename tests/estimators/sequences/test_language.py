@@ -62,6 +62,41 @@ def test_scores_are_sums_of_the_tokens(model):
     assert model.score_samples([text])[0] == pytest.approx(total, abs=1e-4)
 
 
+def test_texts_are_scored_behind_a_prompt(model):
+    whole, head = model.score_samples(["the dog sat on"]), model.score_samples([" on"], "the dog sat")
+    assert model.score_samples([" on"], ["the dog sat"]) == head
+    with torch.no_grad():
+        seen = model._losses(torch.tensor([3, *model.tokenizer_.encode("the dog sat")]), 0).sum()
+    assert head[0] == pytest.approx(whole[0] + float(seen), abs=1e-4)
+    with pytest.raises(DataError, match="2 texts are expected, got 1"):
+        model.score_samples(["a", "b"], ["the"])
+
+
+def test_windows_that_overlap_ask_for_every_token_once(model):
+    text = TEXT[:150]
+    codes = np.concatenate([[3], model.tokenizer_.encode(text), [3]])
+    total = 0.0
+    with torch.no_grad():
+        for i in range(1, len(codes)):
+            start = max(0, (i - 17) // 16 * 16)  # half of 32 places stay
+            logits = model.module_(torch.from_numpy(codes[None, start:i].astype(np.int64)))[0, -1]
+            total += float(torch.log_softmax(logits, 0)[codes[i]])
+    assert model.score_samples([text], overlap=0.5)[0] == pytest.approx(total, abs=1e-3)
+    for share in (-0.1, 1, "half"):
+        with pytest.raises(ParameterError, match="overlap"):
+            model.score_samples([text], overlap=share)
+
+
+def test_the_texts_that_choose_the_epoch_can_be_named():
+    texts = ["anna", "", "bob", "carla"] * 20
+    aside = np.arange(80) % 4 == 2
+    model = LanguageModel(units=8, heads=2, layers=1, context=12, max_epochs=2).fit(texts, validation=aside)
+    assert model.record_.data["n_validation"] == 1 + 20 * len("bob+")
+    assert model.record_.data["n_train"] == 1 + 20 * len("anna+carla+")
+    with pytest.raises(DataError, match="80 truth values"):
+        model.fit(texts, validation=aside[1:])
+
+
 def test_the_score_is_the_mean_over_windows(model):
     codes = torch.from_numpy(model.tokenizer_.encode(TEXT[:1000]).astype(np.int64))
     total, n = 0.0, 0

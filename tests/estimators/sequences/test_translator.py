@@ -97,6 +97,23 @@ def test_the_loss_by_hand():
         assert losses[i].item() == pytest.approx(-float(logs[range(len(text)), text].sum()) / 2.5, abs=1e-5)
 
 
+@pytest.mark.parametrize(("cell", "attention"), KINDS)
+def test_logits_of_some_places_are_those_of_all(cell, attention):
+    made = net(cell, attention)
+    source, before = torch.tensor([[4, 5, 6], [7, 8, 0]]), torch.tensor([[2, 4, 5], [2, 6, 4]])
+    asked = torch.tensor([[True, True, False], [True, False, True]])
+    torch.testing.assert_close(made(source, before, asked), made(source, before)[asked], rtol=0, atol=1e-6)
+
+
+def test_given_pairs_choose_the_epoch():
+    X, y = reversals(60)
+    model = Translator(units=8, heads=2, layers=1, max_epochs=1, tokens="words")
+    model.fit([*X, "unseen"], [*y, "never"], validation=np.arange(61) >= 50)
+    assert model.record_.data["n_train"] == 50
+    assert model.record_.data["n_validation"] == 11
+    assert model.predict(["unseen"]) == model.predict(["unknown"])  # not learned from
+
+
 def test_scheduled_sampling_takes_its_own_words_and_never_at_the_end():
     made = net()
     objective = Translation(made, length=3.0, sampled=1.0)

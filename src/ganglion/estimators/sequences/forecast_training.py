@@ -14,7 +14,7 @@ from ganglion.data.window_batches import WindowBatches
 from ganglion.data.windows import whole_windows
 from ganglion.estimators.learner import Learner
 from ganglion.estimators.sequences.forecast_fields import ForecastFields
-from ganglion.estimators.sequences.windowed import forecasts, spread_out, widths
+from ganglion.estimators.sequences.windowed import apart, forecasts, spread_out, widths
 from ganglion.estimators.training import SetUp, make_plan, rates_of
 from ganglion.evaluate.forecasts import forecast_baselines
 from ganglion.models.forecast import NETWORKS, ForecastNet, naive_forecast
@@ -166,7 +166,8 @@ class ForecastTraining(ForecastFields, Learner):
         levels, by_step = tuple(map(float, self.quantiles)), self.strategy == "recursive"
         if not levels or not len(part.starts):
             return np.zeros((self.horizon if by_step else 1, len(levels)))
-        return widths(*forecasts(self.module_, part.columns, part.starts, self.horizon), levels, by_step)
+        n = apart(part.starts, self.horizon)
+        return widths(*forecasts(self.module_, part.columns, part.starts, self.horizon), levels, by_step, n)
 
     def _beside(self, train: Windows, judging: Windows) -> dict[str, dict[str, float]]:
         """Scores of the naive rules and of a linear regression."""

@@ -215,6 +215,18 @@ class Forecaster(ForecastReading):
             raise DataError("windows without gaps are expected, got none; fill gaps or give more.")
         return self._errors(part)["score"]
 
+    def go_on_from(self, X: Any) -> "Forecaster":
+        """Take the end of X, as of ``fit``, as where ``predict()`` goes on; nothing is learned. Raises ``DataError``.
+
+        >>> model = Forecaster(network="linear", horizon=2, lookback=4, max_epochs=2).fit(np.arange(40.0))
+        >>> bool(model.go_on_from(np.arange(90.0)).predict()[0] > 60)
+        True
+        """
+        check_is_fitted(self, ["module_"])
+        history = self._read(X)
+        self._end(history, self._columns(history, True))
+        return self
+
     # --- trying out ---------------------------------------------------------------------------------------
 
     def backtest(self, X: Any, *, start: float = 0.7, stride: int = 1, refit: int | None = None) -> Backtest:
@@ -226,7 +238,8 @@ class Forecaster(ForecastReading):
             X: one series, as of ``fit``.
             start: times that are learned from at first, or a share of them below 1.
             stride: times between origins.
-            refit: origins after which all learn again, from the beginning to there; nothing never does.
+            refit: origins after which all learn again, from the beginning to there; nothing never does, and 0 takes
+                this fitted estimator as it is, which must not have seen the times behind ``start``.
 
         Raises ``DataError`` and ``ParameterError``.
         """
@@ -245,10 +258,13 @@ class Forecaster(ForecastReading):
                 "a smaller start."
             )
         origins = np.arange(begin, T - H + 1, stride)
-        size = (
-            len(origins) if refit is None else int(number("backtest's refit", refit, AtLeast(1), whole=True))
-        )
-        found = [self._tried(history, origins[i : i + size]) for i in range(0, len(origins), size)]
+        size = len(origins) if not refit else int(number("backtest's refit", refit, AtLeast(1), whole=True))
+        if refit == 0:
+            check_is_fitted(self, ["module_"])
+        found = [
+            (self if refit == 0 else clone(self).fit(history.until(int(part[0]))))._tried(history, part)
+            for part in (origins[i : i + size] for i in range(0, len(origins), size))
+        ]
         whole = [np.concatenate([one[i] for one in found]) for i in (0, 1, 3)]
         names = [name for name in found[0][2] if all(name in one[2] for one in found)]
         told = {name: np.concatenate([one[2][name] for one in found]) for name in names}
@@ -261,22 +277,16 @@ class Forecaster(ForecastReading):
 
     def _tried(self, history: History, origins: NDArray[np.int64]) -> tuple[Any, ...]:
         """Origins whose windows are whole, the truth, forecasts by name, and quantiles."""
-        model = clone(self).fit(history.until(int(origins[0])))
-        columns, L, H, k = (
-            model._columns(history, True)[0],
-            model.lookback_,
-            self.horizon,
-            model.n_features_in_,
-        )
-        laid = model._standardised(columns)
+        L, H, k = self.lookback_, self.horizon, self.n_features_in_
+        laid = self._standardised(self._columns(history, True)[0])
         starts = whole_windows(laid, torch.as_tensor(origins - L), L + H)
         if not len(starts):
             raise DataError("windows without gaps are expected at the origins, got none; fill gaps.")
-        told, _, spread = forecasts(model.module_, laid, starts, H)
-        mine = model._in_units(told.double().numpy(), spread.double().numpy())
+        told, _, spread = forecasts(self.module_, laid, starts, H)
+        mine = self._in_units(told.double().numpy(), spread.double().numpy())
         train = whole_windows(laid, window_starts(int(origins[0]), L, H), L + H)
-        values, mean, scale = history.values[0], model.column_mean_[:k], model.column_scale_[:k]
-        beside = forecast_baselines((values - mean) / scale, train, starts, L, H, model.season_)
+        values, mean, scale = history.values[0], self.column_mean_[:k], self.column_scale_[:k]
+        beside = forecast_baselines((values - mean) / scale, train, starts, L, H, self.season_)
         said = {name: one.prediction * scale + mean for name, one in beside.items()}
         said = {type(self).__name__: mine[..., 0]} | said
         ahead = starts.numpy()[:, None] + L + np.arange(H)

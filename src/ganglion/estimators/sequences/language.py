@@ -12,12 +12,14 @@ from torch import Tensor
 from ganglion.base.device import pick_device
 from ganglion.base.errors import DataError
 from ganglion.base.fields import AtLeast, Between, Known, Search
+from ganglion.base.numbers import number
 from ganglion.base.seeds import seed_from, seeded
 from ganglion.data.stream import StreamBatches, windows
 from ganglion.data.tokens import BEGIN, END, PAD, TOKENIZERS, UNKNOWN, Tokenizer, read_texts, tokenizer_named
 from ganglion.estimators.base import plain
 from ganglion.estimators.learner import Learner
 from ganglion.estimators.sequences.reader import tokens_field
+from ganglion.estimators.table import read_validation
 from ganglion.estimators.training import SetUp, make_plan, rates_of
 from ganglion.models.generate import generate
 from ganglion.models.language import LanguageNet
@@ -32,6 +34,7 @@ PIECES = "bpe(4000)"
 SCORED = 50_000  # tokens of the training part that its score is taken from
 ANSWER_TOKENS = 2**15  # that go through the network together outside training
 LEAST_HELD = 100  # tokens; fewer tell epochs apart by luck
+Rows = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass
@@ -87,12 +90,14 @@ class LanguageModel(Learner):
 
     # --- training -----------------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "LanguageModel":
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, validation: Any = None
+    ) -> "LanguageModel":
         """Learn from a text, or from several: a list, an array or a column. There is no y.
 
-        One text is cut: the last ``validation_fraction`` of it chooses the epoch. Of several, as many whole texts at
-        the end of a shuffled order. Texts follow one another in the windows, an end between them. Raises
-        ``DataError`` or ``ParameterError``.
+        One text is cut: the last ``validation_fraction`` of it chooses the epoch. Of several, those for which
+        ``validation`` (n,) is true; without it as many whole texts at the end of a shuffled order. Texts follow one
+        another in the windows, an end between them. Raises ``DataError`` or ``ParameterError``.
         """
         self._check()
         if sample_weight is not None:
@@ -100,13 +105,15 @@ class LanguageModel(Learner):
                 "texts are learned as one stream without weights, got sample_weight; leave it out."
             )
         again = self.warm_start and hasattr(self, "module_")
-        texts = self._texts(X)
+        given = [X] if isinstance(X, str) else read_texts(X)
+        texts = self._texts(given)
+        rows = read_validation(validation, len(given), [bool(text) for text in given])
         seed = seed_from(self.random_state)
         with seeded(seed), numpy_on_one_thread():
             if not again:
                 self.tokenizer_ = self._tokenizer(texts).learn(texts)
                 self.n_features_in_ = 1
-            return self._fit(*self._parts(texts, seed), seed, again)
+            return self._fit(*self._parts(texts, rows, seed), seed, again)
 
     def _texts(self, X: Any) -> list[str]:
         texts = [X] if isinstance(X, str) else read_texts(X)
@@ -121,18 +128,21 @@ class LanguageModel(Learner):
             name = "characters" if sum(map(len, texts)) < CHARACTERS_BELOW else PIECES
         return tokenizer_named(name)
 
-    def _parts(self, texts: list[str], seed: int) -> tuple[Stream, Stream]:
-        """The streams to learn from and to choose the epoch by, on the device."""
+    def _parts(self, texts: list[str], rows: Rows | None, seed: int) -> tuple[Stream, Stream]:
+        """The streams to learn from and to choose the epoch by, on the device; ``rows`` says which texts are which."""
         device = pick_device(self.device)
-        if len(texts) == 1:
+        rng = np.random.default_rng(seed)
+        if rows is None and len(texts) == 1:
             whole = self.tokenizer_.encode(texts[0])
             kept = len(whole) - round(self.validation_fraction * len(whole))
             parts = [whole[:kept], whole[kept:]]
-        else:
-            order = np.random.default_rng(seed).permutation(len(texts))
+        elif rows is None:
+            order = rng.permutation(len(texts))
             kept = len(texts) - round(self.validation_fraction * len(texts))
-            parts = [self._joined([texts[i] for i in rows]) for rows in (order[:kept], order[kept:])]
-        if len(parts[1]) < LEAST_HELD:
+            parts = [self._joined([texts[i] for i in part]) for part in (order[:kept], order[kept:])]
+        else:  # what was given in some order is shuffled too, lest neighbours in a window tell of one another
+            parts = [self._joined([texts[i] for i in part]) for part in (rng.permutation(rows[0]), rows[1])]
+        if rows is None and len(parts[1]) < LEAST_HELD:
             parts = [np.concatenate(parts), parts[1][:0]]
         if len(parts[0]) < 2:
             raise DataError(f"a text of at least 2 tokens is expected, got {len(parts[0])}; give more text.")
@@ -265,19 +275,36 @@ class LanguageModel(Learner):
         return texts if n else texts[0]
 
     @torch.inference_mode()
-    def score_samples(self, X: Any) -> np.ndarray:
-        """``log P`` (n,) of each text in nats, its end included; beyond ``context`` tokens, window by window."""
+    def score_samples(self, X: Any, prompt: Any = None, *, overlap: float = 0.0) -> np.ndarray:
+        """``log P`` (n,) of each text in nats, its end included, where ``prompt`` stands before it.
+
+        Arguments:
+            X: texts.
+            prompt: as many texts, or one for all; they are seen and not asked for. Without, a new text begins.
+            overlap: texts beyond ``context`` tokens are read in windows, and each begins with this share of the one
+                before it, so that no token is told from little. It costs ``1 / (1 - overlap)`` of the time.
+
+        Raises ``DataError`` and ``ParameterError``.
+        """
         check_is_fitted(self, ["module_"])
+        kept = int(number("score_samples' overlap", overlap, Between(0, 1, open_high=True)) * self.context)
+        texts = [X] if isinstance(X, str) else read_texts(X)
+        before = [prompt or ""] * len(texts) if prompt is None or isinstance(prompt, str) else prompt
         found = []
-        for text in [X] if isinstance(X, str) else read_texts(X):
-            codes = torch.from_numpy(
-                np.concatenate([[END], self.tokenizer_.encode(text), [END]]).astype(np.int64)
-            )
-            parts = [codes[i : i + self.context + 1] for i in range(0, len(codes) - 1, self.context)]
-            found.append(
-                -sum(float(token_losses(self.module_(p[None, :-1]), p[None, 1:]).sum()) for p in parts)
-            )
+        for text, seen in zip(texts, read_texts(before, len(texts))):
+            head = [END, *self.tokenizer_.encode(seen)]
+            codes = torch.tensor([*head, *self.tokenizer_.encode(text), END], dtype=torch.int64)
+            found.append(-float(self._losses(codes, kept)[len(head) - 1 :].sum()))
         return np.array(found)
+
+    def _losses(self, codes: Tensor, kept: int) -> Tensor:
+        """``-log P`` (m - 1,) of all codes (m,) but the first, in windows that share ``kept`` places."""
+        found = []
+        for start in range(0, max(1, len(codes) - 1 - kept), self.context - kept):
+            part = codes[start : start + self.context + 1]
+            losses = token_losses(self.module_(part[None, :-1]), part[None, 1:])[0]
+            found.append(losses[kept if start else 0 :])
+        return torch.cat(found).double()
 
     def score(self, X: Any, y: Any = None) -> float:
         """The mean ``log P`` of a token in nats; ``exp(-score)`` is the perplexity. There is no y.

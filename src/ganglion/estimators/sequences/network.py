@@ -17,6 +17,7 @@ from ganglion.estimators.supervised import SupervisedLearner
 from ganglion.estimators.training import Part, SetUp, make_plan, rates_of
 from ganglion.objectives.supervised import Supervised
 from ganglion.optim.optimizers import make_optimizer
+from ganglion.train.denormals import tiny_is_zero
 from ganglion.train.run import Run
 
 YARDSTICK_ROWS = 20_000  # training sequences that simple models are fitted on
@@ -91,7 +92,8 @@ class SequenceNetwork(ReaderFields, SupervisedLearner):
         set_up = self._set_up(train, held)
         validate = (lambda: self._validation(held)) if len(held.x) else None
         contents = (item for part in (train, held) for item in part.contents())
-        return self._train(set_up, seed, contents, validate), set_up
+        with tiny_is_zero():
+            return self._train(set_up, seed, contents, validate), set_up
 
     def _conclude(self, run: Run, set_up: SetUp, train: SequencePart, held: SequencePart) -> None:
         """Leave what was learned: the module on the CPU, the record, the verdict."""

@@ -18,7 +18,7 @@ from ganglion.data.split import MIN_VALIDATION, plain_split
 from ganglion.data.tokens import END, PAD, TOKENIZERS, Tokenizer, read_texts, tokenizer_named
 from ganglion.estimators.base import plain
 from ganglion.estimators.learner import Learner
-from ganglion.estimators.table import read_weight
+from ganglion.estimators.table import read_validation, read_weight
 from ganglion.estimators.training import SetUp, make_plan, rates_of, weighted_mean
 from ganglion.metrics.bleu import bleu
 from ganglion.models.translator import TranslatorNet
@@ -74,16 +74,16 @@ class Translator(Learner):
     cell: Annotated[
         Literal["transformer", "gru", "lstm", "rnn"], "what reads and writes: attention, or recurrent cells"
     ] = "transformer"
-    units: Annotated[int, AtLeast(2), Search(64, 1024, log=True), "width of every layer"] = 256
+    units: Annotated[int, AtLeast(2), Search(64, 1024, log=True), "width of every layer"] = 128
     layers: Annotated[int, AtLeast(1), Search(1, 8), "of the reader; a transformer's writer has as many"] = 3
-    heads: Annotated[int, AtLeast(1), "heads of a transformer's attention; they divide its units"] = 8
+    heads: Annotated[int, AtLeast(1), "heads of a transformer's attention; they divide its units"] = 4
     positions: Annotated[
         str, Known("positions", lambda: list(POSITIONS), positions_named), "how a transformer tells places"
     ] = "rotary"
     attention: Annotated[bool, "whether a recurrent writer looks at each token of the source"] = True
     tokens: Annotated[
         str, Known("tokens", lambda: list(TOKENIZERS), tokenizer_named), "what texts are cut into"
-    ] = "bpe(8000)"
+    ] = "bpe(4000)"
     dropout: Annotated[
         float, Between(0, 1, open_high=True), Search(0, 0.5), "share of what layers hand on that is dropped"
     ] = 0.2
@@ -97,7 +97,7 @@ class Translator(Learner):
     length_power: Annotated[
         float, Between(0, 1), "0 looks for the most probable text, 1 for the highest mean log P of a token"
     ] = 0.8
-    optimizer, lr, weight_decay, batch_size, max_epochs = "muon", 2e-3, 0.1, 128, 15
+    optimizer, lr, weight_decay, batch_size, max_epochs = "muon", 5e-3, 0.1, 128, 12
     preprocessor_ = None
 
     _without = ("l1", "max_norm", "activity")
@@ -107,11 +107,12 @@ class Translator(Learner):
 
     # --- training -----------------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "Translator":
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation: Any = None) -> "Translator":
         """Learn from texts X (n,) and the texts y (n,) to be written for them, with optional weights (n,).
 
-        Both are a list, an array or a column. ``validation_fraction`` of the pairs chooses the epoch. Raises
-        ``DataError`` or ``ParameterError``.
+        Both are a list, an array or a column. ``validation`` (n,) is true for the pairs that are not trained on and
+        choose the epoch; without it ``validation_fraction`` of them are split off by chance. Raises ``DataError`` or
+        ``ParameterError``.
         """
         self._check()
         self._need(y, "a text for each text")
@@ -125,17 +126,27 @@ class Translator(Learner):
                 f"X and y must have the same number of rows, got {len(sources)} and {len(targets)}."
             )
         weight = read_weight(sample_weight, None, len(sources))
+        parts = read_validation(validation, len(sources))
         seed = seed_from(self.random_state)
         with seeded(seed), numpy_on_one_thread():
-            return self._fit(sources, targets, weight, seed, again)
+            rows = parts or self._split(len(sources), seed)
+            return self._fit(sources, targets, weight, rows, seed, again)
+
+    def _split(self, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        if round(n * self.validation_fraction) < MIN_VALIDATION:
+            return np.arange(n), np.zeros(0, np.int64)
+        return plain_split(n, self.validation_fraction, seed)
 
     def _fit(
-        self, sources: list[str], targets: list[str], weight: np.ndarray, seed: int, again: bool
+        self,
+        sources: list[str],
+        targets: list[str],
+        weight: np.ndarray,
+        rows: tuple[np.ndarray, np.ndarray],
+        seed: int,
+        again: bool,
     ) -> "Translator":
-        device, n = pick_device(self.device), len(sources)
-        rows = np.arange(n), np.zeros(0, np.int64)
-        if round(n * self.validation_fraction) >= MIN_VALIDATION:
-            rows = plain_split(n, self.validation_fraction, seed)
+        device = pick_device(self.device)
         if not again:
             self.n_features_in_ = 1
             self.tokenizer_, self.target_tokenizer_ = (
@@ -189,7 +200,9 @@ class Translator(Learner):
         plan = make_plan(
             self, self.module_, len(train.x), train.x.values.device, precision=precision, uses=uses
         )
-        batches = RaggedBatches(train.x, train.tensors(), plan.batch_size)
+        longest = np.maximum(train.x.lengths, lengths)  # of a pair: little of either side is then padding
+        by = longest * (2 * longest.max() + 1) + train.x.lengths + lengths
+        batches = RaggedBatches(train.x, train.tensors(), plan.batch_size, by)
         return SetUp(
             self, objective, make_optimizer(self.optimizer, objective, **rates_of(self)), batches, plan
         )

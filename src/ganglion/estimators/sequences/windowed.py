@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import ndtr, stdtrit
 from torch import Tensor
 
 from ganglion.base.errors import DataError
@@ -118,14 +119,42 @@ def forecasts(net: ForecastNet, columns: Tensor, starts: Tensor, steps: int) -> 
     return tuple(torch.cat(each) for each in zip(*found))  # type: ignore[return-value]
 
 
-def widths(told: Tensor, y: Tensor, spread: Tensor, levels: tuple[float, ...], by_step: bool) -> np.ndarray:
+def apart(starts: Tensor, H: int) -> int:
+    """How many of these windows there are of which no two forecast a common time.
+
+    >>> apart(torch.arange(13), 12)
+    2
+    """
+    n, free = 0, -1
+    for start in starts.sort().values.tolist():
+        if start >= free:
+            n, free = n + 1, start + H
+    return n
+
+
+def from_few(q: float, n: int) -> float:
+    """The level of a sample that stands for the level q, where the sample is worth n independent errors.
+
+    ``Phi(t_n^-1(q))``: a normal interval of a spread that is known from n errors takes Student's quantile (Gosset
+    1908), and this is the level at which a sample of normal errors has it. It tends to q.
+
+    >>> [round(1 - 2 * from_few(0.1, n), 3) for n in (1, 2, 14, 1000)]
+    [0.998, 0.941, 0.821, 0.8]
+    """
+    return float(ndtr(stdtrit(max(n, 1), q)))
+
+
+def widths(
+    told: Tensor, y: Tensor, spread: Tensor, levels: tuple[float, ...], by_step: bool, n: int
+) -> np.ndarray:
     """What is added to quantiles, (H or 1, Q) in units of a window's spread, so that windows kept aside are covered.
 
     For levels q and 1 - q both ends move by the (1 - 2 q)-quantile of ``max(f_q - y, y - f_(1-q))``: conformalized
-    quantile regression (Romano et al. 2019, arXiv:1905.03222). Other levels stay. With ``by_step`` all begin at
-    the forecast itself, each step has a width of its own, and a level without its opposite takes its own errors'.
+    quantile regression (Romano et al. 2019, arXiv:1905.03222). Windows that overlap tell nearly the same, so q is that
+    of a small sample, see ``from_few``. Other levels stay. With ``by_step`` all begin at the forecast itself, each step
+    has a width of its own, and a level without its opposite takes its own errors'.
 
-    Arguments: told (n, H, k, o), y (n, H, k), spread (n, 1, k).
+    Arguments: told (m, H, k, o), y (m, H, k), spread (m, 1, k), and n of the m windows that overlap with no other.
     """
     H = y.shape[1] if by_step else 1
     shift = np.zeros((H, len(levels)))
@@ -137,12 +166,12 @@ def widths(told: Tensor, y: Tensor, spread: Tensor, levels: tuple[float, ...], b
         other = round(1 - q, 12)
         if other not in found and by_step:
             errors = ((y - ends[..., i]) / spread).transpose(0, 1).reshape(H, -1).double().cpu().numpy()
-            shift[:, i] = np.quantile(errors, q, axis=1)
+            shift[:, i] = np.quantile(errors, from_few(q, n), axis=1)
         if q >= 0.5 or other not in found:
             continue
         j = found.index(other)
         miss = torch.maximum(ends[..., i] - y, y - ends[..., j]) / spread
         miss = miss.transpose(0, 1).reshape(H, -1).double().cpu().numpy()
-        shift[:, j] = np.quantile(miss, 1 - 2 * q, axis=1)
+        shift[:, j] = np.quantile(miss, 1 - 2 * from_few(q, n), axis=1)
         shift[:, i] = -shift[:, j]
     return shift
