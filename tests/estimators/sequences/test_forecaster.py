@@ -233,7 +233,8 @@ def test_windows_that_overlap_are_worth_fewer_and_widen_intervals():
         for n, found in covered.items():
             high = widths(told, errors, spread, (0.1, 0.5, 0.9), False, n)[0, 2]
             found.append(2 * norm.cdf(high) - 1)
-    assert np.mean(covered[10**6]) + 0.03 < np.mean(covered[5]) < 0.8
+    plain, widened = np.mean(covered[10**6]), np.mean(covered[5])
+    assert plain + 0.02 < 0.8 < widened < 0.8 + 0.04
     assert apart(torch.tensor([40, 1, 5, 6, 9, 0]), 5) == 3
     assert [apart(torch.arange(s, s + 24), 12) for s in (0, 7)] == [2, 2]
     assert from_few(0.1, 2) == pytest.approx(norm.cdf(t.ppf(0.1, 2)))

@@ -1,0 +1,38 @@
+"""Series forecast from their past."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ganglion import Forecaster
+
+SERIES = Path(os.environ.get("GANGLION_DATA", Path(__file__).parents[3] / "shared" / "data")) / "small_series"
+
+
+def test_forecasts_do_not_see_what_comes_after_their_origin():
+    """Other values behind an origin change nothing that is forecast from it."""
+    wave = np.sin(np.arange(150) * 2 * np.pi / 12)
+    other = wave.copy()
+    other[100:] += 5
+    model = Forecaster(network="linear", horizon=6, max_epochs=3, random_state=0).fit(wave[:100])
+    found = [model.backtest(one, start=100, refit=0).forecasts["Forecaster"][0] for one in (wave, other)]
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_time_series_forecasting():
+    """Better than the last season again (MASE) on passengers and on sunspots, from origins that roll on."""
+    if not SERIES.is_dir():
+        pytest.skip("small_series is not here: set GANGLION_DATA to the folder of the measuring data")
+    for name, season in (("airline-passengers.csv", 12), ("monthly-sunspots.csv", 132)):
+        values = pd.read_csv(SERIES / name).iloc[:, 1].to_numpy(float)
+        tried = Forecaster(network="linear", horizon=12, season=season, random_state=0).backtest(
+            values, stride=3
+        )
+        own, naive = (tried.scores[who]["mase"] for who in ("Forecaster", "seasonal naive"))
+        assert own < 1
+        assert own < naive
