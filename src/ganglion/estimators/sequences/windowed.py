@@ -17,7 +17,6 @@ from ganglion.models.forecast import ForecastNet, naive_forecast, window_scale
 SEASONS = 14  # that are looked at: two weeks of hours
 AT_ONCE = 2**21  # numbers of windows that go through the network together outside training
 JUDGED = 4096  # windows at most that a part is scored by, evenly spread
-FEWEST = 20  # errors that a width of intervals is taken from
 
 
 def lookback_of(wanted: int | str, T: int, H: int, season: int) -> int:
@@ -158,7 +157,7 @@ def widths(
     """
     H = y.shape[1] if by_step else 1
     shift = np.zeros((H, len(levels)))
-    if not len(y) or y.numel() < FEWEST:
+    if not len(y):
         return shift
     found = [round(q, 12) for q in levels]
     ends = told[..., :1].expand(*y.shape, len(levels)) if by_step else told[..., 1:]
