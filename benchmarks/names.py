@@ -12,16 +12,16 @@ Beside it stands a trigram of each language's own names, the orders mixed as by 
 import argparse
 import tarfile
 import time
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from _shared import data_folder, machine, setting, table
 
 from ganglion import LanguageModel
+from ganglion.evaluate.text_baselines import Trigrams
 
 SETTINGS = {"units": 96, "layers": 3, "context": 64, "batch_size": 32, "dropout": 0.2, "max_epochs": 12}
-EDGE = "\n"  # before and behind a name, for the trigram
+EDGE = "\n"  # twice before and once behind a name, for the trigrams
 FIRST_SIGN = ord("①")  # each language has one of ① to ⑱, which stand in no name
 Names = dict[str, list[str]]
 
@@ -53,37 +53,6 @@ def split(names: Names, share: float, rng: np.random.Generator) -> tuple[Names, 
     return kept, held
 
 
-class Trigram:
-    """``P_3(c | a b) = (n(a b c) + t(a b) P_2(c | b)) / (n(a b) + t(a b))`` with t different ones seen, and so on.
-
-    The lowest order is the same for all ``characters``.
-    """
-
-    def __init__(self, names: Sequence[str], characters: int) -> None:
-        self.characters = characters
-        self.after: dict[str, Counter[str]] = defaultdict(Counter)
-        for name in names:
-            for before, character in places(name):
-                for order in range(3):
-                    self.after[before[2 - order :]][character] += 1
-
-    def p(self, character: str, before: str) -> float:
-        """The probability of a character behind up to two others."""
-        lower = self.p(character, before[1:]) if before else 1 / self.characters
-        seen = self.after.get(before)
-        return lower if seen is None else (seen[character] + len(seen) * lower) / (seen.total() + len(seen))
-
-    def log_p(self, name: str) -> float:
-        """Of a whole name and its end."""
-        return float(sum(np.log(self.p(character, before)) for before, character in places(name)))
-
-
-def places(name: str) -> list[tuple[str, str]]:
-    """The two characters before, and the character, for each place of a name and its end."""
-    whole = EDGE + EDGE + name + EDGE
-    return [(whole[i - 2 : i], whole[i]) for i in range(2, len(whole))]
-
-
 def fit(kept: Names, held: Names, seed: int, chosen: dict[str, object]) -> LanguageModel:
     """Learn from the kept names; the held ones choose the epoch."""
     sign = signs(kept)
@@ -97,9 +66,11 @@ def judge(model: LanguageModel, learned: Names, asked: Names) -> None:
     characters = len({c for part in (learned, asked) for own in part.values() for n in own for c in n}) + 1
     rows, total, sign = [], np.zeros(3), signs(asked)
     for language, own in asked.items():
-        trigram = Trigram(learned[language], characters)
+        seen, told = ([f"{EDGE}{EDGE}{name}{EDGE}" for name in part] for part in (learned[language], own))
+        trigrams = Trigrams(seen, size=characters, skip=2)
         log_p = model.score_samples(own, sign[language]).sum()
-        sums = np.array([log_p, sum(map(trigram.log_p, own)), sum(len(name) + 1 for name in own)])
+        counted = -sum((len(name) - 2) * trigrams.loss(name) for name in told)
+        sums = np.array([log_p, counted, sum(len(name) + 1 for name in own)])
         rows.append(
             [language, len(learned[language]), len(own), *(f"{np.exp(-s / sums[2]):.2f}" for s in sums[:2])]
         )

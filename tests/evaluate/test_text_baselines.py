@@ -31,7 +31,7 @@ def test_the_nearest_text_lends_its_answer_and_texts_without_words_get_one_too()
 
 
 def test_trigrams_by_hand():
-    model = Trigrams("ab", n=2)  # a and b once each; behind a only b
+    model = Trigrams(["ab"], n=2)  # a and b once each; behind a only b
     lowest = 1 / 3
     one = (1 + 2 * lowest) / (2 + 2)
     assert math.isclose(model.probability("", "a"), one)
@@ -40,9 +40,18 @@ def test_trigrams_by_hand():
 
 
 def test_trigrams_sum_to_one_with_all_unknown_characters_as_one():
-    model = Trigrams("hello world, hello")
+    model = Trigrams(["hello world, hello"])
     for before in ("", "h", "he", "zz"):
         total = sum(model.probability(before, c) for c in set("hello world, hello")) + model.probability(
             before, "Z"
         )
         assert math.isclose(total, 1.0)
+
+
+def test_trigrams_of_several_texts_know_their_edges():
+    model = Trigrams(
+        ["\n\nab\n", "\n\nac\n"], size=4, skip=2
+    )  # each begins with a, behind which b or c comes
+    assert model.counts[2] == {"\n\n": {"a": 2}, "\na": {"b": 1, "c": 1}, "ab": {"\n": 1}, "ac": {"\n": 1}}
+    assert sum(model.counts[0][""].values()) == 6
+    assert math.isclose(sum(model.probability("\na", c) for c in "\nabc"), 1.0)

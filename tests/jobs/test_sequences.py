@@ -188,7 +188,7 @@ def test_what_does_not_fit_together_is_one_sentence(corpus, given, why):
     source, target, more = given(corpus)
     with pytest.raises(DataError, match=why) as caught:
         job = found(source, target, **more)
-        job.parts(0.2)  # a series learns of its horizon here
+        job.parts(0.2, 0)  # a series learns of its horizon here
     assert "\n" not in str(caught.value)
 
 
@@ -297,6 +297,21 @@ def test_forecasts_come_with_times_and_levels_and_from_any_end(results, tmp_path
     assert all(low <= said <= high for said, low, high in zip(*own.columns[1:]))
     longer = predicted(opened, series(170), horizon=3)
     assert longer.columns[0] == ["2020-06-19", "2020-06-20", "2020-06-21"]
+
+
+def test_a_result_answers_in_python_too(results, tmp_path):
+    assert results["series"].predict(None).shape == (7, 1)
+    series(170).to_csv(tmp_path / "longer.csv", index=False)
+    for longer in (series(170), tmp_path / "longer.csv"):
+        assert results["series"].predict(longer).shape == (7, 1)
+    assert results["texts"].predict(["a lovely great plot"]).tolist() == ["pos"]
+    assert len(results["tags"].predict(["Ann met Bob Cid in town"])[0]) == 6
+
+
+def test_the_seed_chooses_the_pairs_of_the_test():
+    job = open_source(pairs(), "en")
+    parts = [job.parts(0.2, seed)[1].tolist() for seed in (0, 0, 1)]
+    assert parts[0] == parts[1] != parts[2]
 
 
 def test_known_covariates_ahead_are_read_behind_the_last_target(tmp_path):

@@ -14,13 +14,13 @@ def middles(path):
     return corners[:, :4].mean(axis=1).round().astype(int).tolist()
 
 
-def test_a_square_is_as_dark_as_its_weight():
-    ax = plot_word_attention(["a", "dog"], ["ein", "Hund", "."], [[0.8, 0.0, 0.0], [0.0, 0.4, 0.01]])
+def test_a_square_is_as_dark_as_its_share_of_the_largest_weight_of_its_row():
+    ax = plot_word_attention(["a", "dog"], ["ein", "Hund", "."], [[0.8, 0.0, 0.0], [0.2, 0.4, 0.01]])
     ground, half, full = ax.patches
     assert ground.get_width() == 3
-    assert middles(half) == [[1, 1]]
+    assert middles(half) == [[0, 1]]
     assert half.get_alpha() == 0.5
-    assert middles(full) == [[0, 0]]
+    assert middles(full) == [[0, 0], [1, 1]]
     assert full.get_alpha() == 1
     assert ax.get_ylim() == (1.5, -0.5)  # the first word on top
 

@@ -31,9 +31,18 @@ def test_the_processor_is_left_as_it_was_found(before):
     assert product() > 0
 
 
-def test_series_are_learned_so_and_nothing_is_left_behind():
+def test_series_are_learned_so_and_nothing_is_left_behind(monkeypatch):
+    inside, judge = [], SequenceClassifier._validation
+
+    def noting(self, *given):
+        inside.append(product())
+        return judge(self, *given)
+
+    monkeypatch.setattr(SequenceClassifier, "_validation", noting)
     X = np.random.default_rng(0).normal(size=(40, 30, 1)).astype(np.float32)
     y = (X[:, -1, 0] > 0).astype(int)
-    model = SequenceClassifier(units=8, layers=1, max_epochs=2).fit(X, y)
+    model = SequenceClassifier(units=8, layers=1, max_epochs=2, validation_fraction=0.5).fit(X, y)
+    assert inside
+    assert not any(inside)
     assert np.isfinite(model.predict_proba(X)).all()
     assert product() > 0

@@ -121,7 +121,8 @@ def print_result(result: "Result", written: list[Path], notes: list[str]) -> Non
     from ganglion.jobs.words import score_lines, verdict_lines
 
     say()
-    say(f"{words(result.metric)} on {len(result.test):,} test {result.job.unit} (95 % interval)")
+    interval = " (95 % interval)" if any(one.interval for one in result.models) else ""
+    say(f"{words(result.metric)} on {len(result.test):,} test {result.job.unit}{interval}")
     for line in score_lines(result.models, result.metric):
         say(line)
     say()

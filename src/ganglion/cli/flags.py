@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ganglion.base.fields import Field
 
 TABLE = Path(__file__).with_name("flags.json")
+TRUTH = {"yes": True, "no": False}
 OWN_DEFAULTS = {"corrupt": "skip"}  # where the command is more forgiving than an estimator
 # not on the command line: what only Python can give, or what the command says in its own words
 LEFT_OUT = (
@@ -99,7 +100,8 @@ def flag_of(field: "Field", having: dict[str, "Field"], *, of_tables: bool) -> d
     owners = "" if of_tables or not having else f"{', '.join(having)}: "
     meaning = f"{owners}{field.meaning.replace('None', 'none')} ({allowed}{'; ' if allowed else ''}{shown})"
     row = {"name": field.name, "help": meaning, "kind": kind, "none": "None" in field.allowed()}
-    return row | ({"several": True} if several else {})
+    truth = not switch and "True or False" in field.allowed()
+    return row | ({"several": True} if several else {}) | ({"truth": True} if truth else {})
 
 
 def in_words(allowed: str) -> str:
@@ -163,8 +165,7 @@ def _value(text: str | bool, row: dict[str, Any]) -> Any:
     if text.lower() == "none" and row["none"]:
         return None
     if row["kind"] == "text":
-        truth = {"yes": True, "no": False} if "yes, no" in row["help"] else {}
-        return truth.get(text.lower(), text)
+        return TRUTH.get(text.lower(), text) if row.get("truth") else text
     parts = [_number(part.strip()) for part in text.split(",")]
     return tuple(parts) if len(parts) > 1 or row.get("several") else parts[0]
 

@@ -1,6 +1,7 @@
 """What a network that reads must beat: weighted words, the nearest known text, three characters back."""
 
 import time
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -96,19 +97,22 @@ class Trigrams:
     ``P_n = (count + T P_(n-1)) / (N + T)`` with T different characters seen N times behind the same ones before (Witten
     and Bell 1991). The lowest order is one chance in ``characters + 1``.
 
-    >>> round(float(np.exp(-Trigrams("abababababab").loss("ababab"))), 1)
+    Arguments: ``texts`` to count in; ``n`` characters that are counted together; ``size`` different ones that may come
+    (those of the texts and one more); ``skip`` characters at each text's beginning that are only looked back at.
+
+    >>> round(float(np.exp(-Trigrams(["abababababab"]).loss("ababab"))), 1)
     0.9
     """
 
-    def __init__(self, text: str, n: int = 3) -> None:
-        self.n, self.size = n, len(set(text)) + 1
-        self.counts: list[dict[str, dict[str, int]]] = [{} for _ in range(n)]
-        for order in range(n):
-            table = self.counts[order]
-            for i in range(order, len(text)):
-                own = table.setdefault(text[i - order : i], {})
-                own[text[i]] = own.get(text[i], 0) + 1
-        self.totals = [{k: sum(v.values()) for k, v in table.items()} for table in self.counts]
+    def __init__(self, texts: Sequence[str], n: int = 3, *, size: int | None = None, skip: int = 0) -> None:
+        self.n, self.skip = n, skip
+        self.size = len(set().union(*texts)) + 1 if size is None else size
+        self.counts: list[dict[str, Counter[str]]] = [defaultdict(Counter) for _ in range(n)]
+        for text in texts:
+            for i in range(skip, len(text)):
+                for order in range(min(n, i + 1)):
+                    self.counts[order][text[i - order : i]][text[i]] += 1
+        self.totals = [{k: own.total() for k, own in table.items()} for table in self.counts]
         self.known: dict[str, float] = {}
 
     def probability(self, before: str, c: str) -> float:
@@ -127,5 +131,6 @@ class Trigrams:
 
     def loss(self, text: str) -> float:
         """The mean ``-log P`` of a character in nats."""
-        chances = (self.probability(text[max(0, i - self.n + 1) : i], text[i]) for i in range(len(text)))
-        return float(-np.mean(np.log(np.fromiter(chances, np.float64, len(text)))))
+        places = range(self.skip, len(text))
+        chances = (self.probability(text[max(0, i - self.n + 1) : i], text[i]) for i in places)
+        return float(-np.mean(np.log(np.fromiter(chances, np.float64, len(places)))))

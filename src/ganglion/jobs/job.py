@@ -61,10 +61,10 @@ class Job:
     def without(self, name: str) -> None:
         """Take a column that keeps rows together out of the inputs, if it is one of them."""
 
-    def parts(self, fraction: float) -> tuple[np.ndarray, np.ndarray, Split | None] | None:
+    def parts(self, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray, Split | None] | None:
         """Training rows, test rows and the rule for validation rows, where the data come with them.
 
-        ``fraction`` is the share of test rows for data that only say how they are to be cut.
+        ``fraction`` is the share of test rows, and ``seed`` that of chance, for data that only say how they are cut.
         """
         return None
 

@@ -92,7 +92,7 @@ class PictureJob(Job):
             )
         return self.beside
 
-    def parts(self, fraction: float) -> tuple[np.ndarray, np.ndarray, Split | None] | None:
+    def parts(self, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray, Split | None] | None:
         """The folder's own test part (its val part if that is all it has), and val for choosing the epoch."""
         if self.part is None:
             return None

@@ -25,7 +25,7 @@ def split_job(
     rule = split_rule(job, group, time)
     if rule is not None:
         return *rule(np.arange(n), fraction, seed), rule
-    if (parts := job.parts(fraction)) is not None:
+    if (parts := job.parts(fraction, seed)) is not None:
         return parts
     if job.task.classification:
         return *stratified_split(np.unique(job.y, return_inverse=True)[1], fraction, seed), None

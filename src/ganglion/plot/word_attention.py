@@ -22,7 +22,8 @@ def plot_word_attention(
 ) -> Axes:
     """Draw how much each word (row) looks at each other one (column), as squares of ten shades.
 
-    The darkest is the largest weight of all. The first 40 words of both sides are drawn.
+    The darkest of a row is its largest weight: a word that looks at many would else be pale beside one that can only
+    look at itself. The first 40 words of both sides are drawn.
 
     Arguments:
         rows: m words, in a translation those written.
@@ -40,7 +41,7 @@ def plot_word_attention(
         return nothing(ax, "no word to show")
     grid = np.nan_to_num(np.asarray(weights, dtype=float)[:m, :n])
     ax.add_patch(Rectangle((-0.5, -0.5), n, m, color=GREY, alpha=0.08, lw=0))
-    _squares(ax, grid / max(float(grid.max()), 1e-12))
+    _squares(ax, grid / np.maximum(grid.max(axis=1, keepdims=True), 1e-12))
     quiet(ax, grid="")
     ax.set_xlim(-0.5, n - 0.5)
     ax.set_ylim(m - 0.5, -0.5)

@@ -30,6 +30,7 @@ METRICS = {
     "bits": ("bits per character", "as many the text needs when it is packed; lower is better"),
     "perplexity": ("perplexity per token", "as unsure as among so many tokens, all alike; lower is better"),
     "bleu": ("BLEU", "runs of one to four words shared with the translation given; 100 is the same text"),
+    "rouge_l": ("ROUGE-L", "words in common in the same order, gaps allowed; 1 is the same text"),
     "exact": ("exactly right", "share of texts that are right letter by letter"),
     "tags": ("right tags", "share of words whose tag is right"),
     "span_f1": ("F1 of spans", "balance of finding all spans and of not making any up"),
@@ -49,7 +50,7 @@ SHARES = {"accuracy", "balanced_accuracy", "coverage", "exact", "tags", "precisi
 HUNDREDS = {"bleu"}
 """Scores from 0 to 1 that are by custom written from 0 to 100, without a sign."""
 
-PLAIN = {"auc", "f1", "log_loss", "brier", "ece", "r2", "mase", "nats", "bits", "span_f1"}
+PLAIN = {"auc", "f1", "log_loss", "brier", "ece", "r2", "mase", "nats", "bits", "span_f1", "rouge_l"}
 """Scores without a unit, written with three decimals."""
 
 MODELS = {
@@ -63,6 +64,7 @@ MODELS = {
     "drift": ("Straight line", "the line from the first value through the last one, drawn on"),
     "lexicon": ("Most frequent tag of each word", "the tag that a word had most often in the training texts"),
     "trigram": ("Three characters back", "counts of three characters"),
+    "nearest": ("Nearest known text", "what belongs to the known text that shares most words with it"),
     "copy": ("The text itself", "the text to translate, as it is"),
 }
 """Model -> (its name, what it is)."""

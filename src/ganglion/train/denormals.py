@@ -10,8 +10,8 @@ import torch
 def tiny_is_zero() -> Iterator[None]:
     """Single-precision numbers below 1.2e-38 (denormal ones) count as 0 inside the block, on this thread.
 
-    What a recurrent network hands back through 200 places gets that small: a step of an LSTM with a forget gate of one
-    half took 255 ms instead of 24 (64 series, 64 units). Where a processor cannot do that, nothing happens.
+    What a recurrent network hands back through hundreds of places gets that small; ``benchmarks/denormals.py`` shows
+    what it costs. Where a processor cannot do that, nothing happens.
 
     >>> with tiny_is_zero():
     ...     float(torch.full((1,), 1e-30) * 1e-10)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ganglion.base.errors import DataError
 from ganglion.data.columns import Frame
+from ganglion.data.split import plain_split
 from ganglion.data.target import Task
 from ganglion.jobs.job import Job, Split
 from ganglion.jobs.sequences.judged import Judged, tell
@@ -18,8 +19,6 @@ PIECE = 1_000  # characters of a piece of a text that has too few lines
 FEWEST_LINES = 20
 FLOPS_PER_SECOND = 3e10  # of one core, forwards and backwards
 TOLD_BY_COUNTS = 2_000_000  # characters that three characters back are counted in
-EXAMPLES = 3  # texts that are shown
-WRITTEN = 400  # characters of each
 
 
 @dataclass(kw_only=True)
@@ -52,14 +51,13 @@ class CorpusJob(Job):
         """There are none."""
         raise DataError("--group and --time name a column of a table, but this is a text; leave them out.")
 
-    def parts(self, fraction: float) -> tuple[np.ndarray, np.ndarray, Split | None]:
+    def parts(self, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray, Split | None]:
         """The end of a text for the test; of many texts some by chance."""
         n = len(self)
+        if self.each:
+            return *plain_split(n, fraction, seed), None
         test = min(max(1, round(fraction * n)), n - 1)
-        if not self.each:
-            return np.arange(n - test), np.arange(n - test, n), None
-        order = np.random.default_rng(0).permutation(n)
-        return np.sort(order[test:]), np.sort(order[:test]), None
+        return np.arange(n - test), np.arange(n - test, n), None
 
     def networks(self) -> dict[str, type]:
         """One class; its ``cell`` chooses what reads."""
@@ -85,9 +83,9 @@ class CorpusJob(Job):
         found = {"network": self._told(result, test)}
         if compare and len(result.train):
             seen, asked = (one if isinstance(one, str) else "\n".join([*one, ""])
-                           for one in (self.take(result.train)[-TOLD_BY_COUNTS:], test))  # fmt: skip
+                           for one in (self.take(result.train), test))  # fmt: skip
             for name, n in (("trigram", 3), ("dummy", 1)):
-                found[name] = of_nats(Trigrams(seen, n).loss(asked))
+                found[name] = of_nats(Trigrams([seen[-TOLD_BY_COUNTS:]], n).loss(asked))
         tell(result, found, lower=True)
 
     def _told(self, result: Any, test: Any) -> Judged:

@@ -15,7 +15,7 @@ from ganglion.data.target import Task
 from ganglion.jobs.job import Job, Split
 from ganglion.jobs.sequences.judged import Judged, tell
 from ganglion.jobs.shell import quoted
-from ganglion.jobs.table import given_targets, open_frame
+from ganglion.jobs.table import given_targets
 
 MOST_ORIGINS = 200  # of a test part that forecasts are made from
 WINDOWS_PER_SECOND = {"linear": 20_000, "lstm": 3_000, "tcn": 2_000, "transformer": 2_000}
@@ -53,7 +53,7 @@ class ForecastJob(Job):
         """Times are never parted by another rule."""
         raise DataError("--group keeps rows together, but a series is parted by time; leave it out.")
 
-    def parts(self, fraction: float) -> tuple[np.ndarray, np.ndarray, Split | None]:
+    def parts(self, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray, Split | None]:
         """The last times for the test, a horizon at least."""
         n = len(self)
         test = max(round(fraction * n), self.horizon)
@@ -145,8 +145,8 @@ class ForecastJob(Job):
         return text_hash(*(one.tolist() for one in cells))
 
     def known(self, estimator: Any, source: Any) -> Any:
-        """A longer or another series."""
-        return open_frame(source) if source is not None else None
+        """A longer or another series as it is: the estimator reads tables by its own columns. Nothing goes on."""
+        return source
 
 
 def naive_error(values: np.ndarray, season: int) -> np.ndarray:

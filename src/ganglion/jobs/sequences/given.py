@@ -34,8 +34,9 @@ def given_words(opened: Opened, source: Any, *, target: str | None, truth: bool)
     if len(kept) < len(table):
         notes.append(f"{len(table) - len(kept):,} rows without a target were left out")
     part = table.take(kept)
-    texts = texts_in(part, text_columns(opened, part.names, target))
-    return Given(texts, y, notes, partial(TextJob, texts=texts, names=opened.texts, beside=part), "texts")
+    names = text_columns(opened, part.names, target)
+    texts = texts_in(part, names)
+    return Given(texts, y, notes, partial(TextJob, texts=texts, names=names, beside=part), "texts")
 
 
 def text_columns(opened: Opened, known: list[str], target: str) -> list[str]:

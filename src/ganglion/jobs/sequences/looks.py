@@ -5,15 +5,18 @@ from typing import Any
 from torch import Tensor
 
 from ganglion.plot import plot_word_attention
-from ganglion.plot.style import new_axes
+from ganglion.report import Drawing, Part
 
 SHOWN = 24  # words at most on either side
 
 
-def look_figure(rows: list[str], columns: list[str], weights: Tensor) -> Any:
-    """The figure of weights (t, s) between words, no larger than can be read."""
-    rows, columns = rows[:SHOWN], columns[:SHOWN]
-    size = (1.6 + 0.24 * len(columns), 1.2 + 0.22 * len(rows))
-    return plot_word_attention(
-        rows, columns, weights[: len(rows), : len(columns)].numpy(), ax=new_axes(*size)
-    )
+def look_part(rows: list[str], columns: list[str], weights: Tensor, lead: str) -> Part:
+    """The section of a page that draws weights (t, s) between words, no more than can be read."""
+    axes = plot_word_attention(rows[:SHOWN], columns[:SHOWN], weights[:SHOWN, :SHOWN].numpy())
+    drawn = Drawing(axes=axes, title="Attention", caption="The darkest of each row is what it looks at most.")
+    return Part(id="attention", name="Attention", title="Where it looks", lead=lead, figures=[drawn])
+
+
+def words_of(tokenizer: Any, codes: Any) -> list[str]:
+    """What each code stands for, a sign where that is no text, as at an end."""
+    return [tokenizer.decode([int(code)]) or "■" for code in codes]

@@ -6,10 +6,9 @@ import numpy as np
 import torch
 
 from ganglion.explain import attention_maps
-from ganglion.jobs.sequences.looks import SHOWN, look_figure
-from ganglion.jobs.sequences.page_pairs import words_of
+from ganglion.jobs.sequences.looks import SHOWN, look_part, words_of
 from ganglion.objectives.language import token_losses
-from ganglion.report import Drawing, Part, Passage, Piece
+from ganglion.report import Part, Passage, Piece
 
 SAMPLES = ((0.5, "careful"), (0.8, "balanced"), (1.0, "as learned"))  # temperatures
 LETTERS, NAMES = 400, 12  # that are written; of short texts so many
@@ -69,9 +68,8 @@ def surprises(result: Any) -> list[Part]:
     if len(codes) < 2:
         return []
     given = torch.from_numpy(codes.astype(np.int64))[None]
-    estimator.module_.eval()
-    with torch.no_grad():
-        losses = token_losses(estimator.module_.cpu()(given[:, :-1]), given[:, 1:])[0].tolist()
+    with torch.inference_mode():
+        losses = token_losses(estimator.module_(given[:, :-1]), given[:, 1:])[0].tolist()
     pieces = [Piece(text=estimator.tokenizer_.decode([int(code)]), weight=min(1.0, loss / LOUD))
               for code, loss in zip(codes, [0.0, *losses])]  # fmt: skip
     lead = "From the test text: the darker a token, the less the network expected it. Names and new words stand out."
@@ -93,11 +91,9 @@ def looks(result: Any) -> list[Part]:
     codes = torch.from_numpy(estimator.tokenizer_.encode(text[: 8 * SHOWN]).astype(np.int64))[None, :SHOWN]
     if codes.shape[1] < 2:
         return []
-    maps = attention_maps(estimator.module_.cpu(), codes)
+    maps = attention_maps(estimator.module_, codes)
     if not maps:
         return []
     words = words_of(estimator.tokenizer_, codes[0])
-    figure = look_figure(words, words, maps[-1].weights[0].mean(0))
     lead = "Which token (row) looks at which before it (column) in the last layer, mean over its heads."
-    return [Part(id="attention", name="Attention", title="Where it looks", lead=lead,
-                 figures=[Drawing(axes=figure, title="Attention", caption="Each row sums to 1.")])]  # fmt: skip
+    return [look_part(words, words, maps[-1].weights[0].mean(0), lead)]

@@ -7,9 +7,9 @@ import torch
 
 from ganglion.data.tokens import BEGIN
 from ganglion.explain import attention_maps
-from ganglion.jobs.sequences.looks import SHOWN, look_figure
+from ganglion.jobs.sequences.looks import look_part, words_of
 from ganglion.metrics.bleu import bleu
-from ganglion.report import Drawing, Part, Passage, Piece
+from ganglion.report import Part, Passage, Piece
 
 EXAMPLES, WORST = 6, 4
 LETTERS = 600  # of a text that are shown
@@ -94,19 +94,13 @@ def looks(result: Any) -> list[Part]:
     source = coded(estimator.tokenizer_, [texts[i]], device).padded()
     target = coded(estimator.target_tokenizer_, [result.answer[i]], device).padded()
     before = torch.cat([torch.full((1, 1), BEGIN), target[:, :-1]], 1)
-    maps = [look for look in attention_maps(estimator.module_.cpu(), source, before) if look.cross]
+    maps = [look for look in attention_maps(estimator.module_, source, before) if look.cross]
     if not maps or not len(target[0]):
         return []
-    columns = words_of(estimator.tokenizer_, source[0][:SHOWN])
-    rows = words_of(estimator.target_tokenizer_, target[0][:SHOWN])
-    figure = look_figure(rows, columns, torch.stack([look.weights[0].mean(0) for look in maps]).mean(0))
-    lead = "Each row is a token that was written, each column one that was read; mean over heads" + (
-        " and layers." if len(maps) > 1 else "."
+    columns, rows = (
+        words_of(estimator.tokenizer_, source[0]),
+        words_of(estimator.target_tokenizer_, target[0]),
     )
-    return [Part(id="attention", name="Attention", title="Where it looks", lead=lead,
-                 figures=[Drawing(axes=figure, title="Attention", caption="Each row sums to 1.")])]  # fmt: skip
-
-
-def words_of(tokenizer: Any, codes: Any) -> list[str]:
-    """What each code stands for; of an end a sign."""
-    return [tokenizer.decode([int(code)]).strip() or "■" for code in codes]
+    lead = "Each row is a token that was written, each column one that was read; mean over heads"
+    lead += " and layers." if len(maps) > 1 else "."
+    return [look_part(rows, columns, torch.stack([look.weights[0].mean(0) for look in maps]).mean(0), lead)]

@@ -37,7 +37,7 @@ def facts_of(result: Any) -> dict[str, Any]:
     """Facts of the data in words."""
     job, estimator = result.job, result.estimator
     return {
-        "sentences read": f"{job.n_read:,}", "words": f"{sum(map(len, job.sentences)):,}",
+        "sentences read": f"{job.n_read:,}", "words": f"{sum(map(len, job.texts)):,}",
         "for training": f"{len(result.train):,}", "for the test": f"{len(result.test):,}",
         "tags": f"{len(estimator.classes_)}", "different words": f"{len(estimator.words_):,}",
     }  # fmt: skip

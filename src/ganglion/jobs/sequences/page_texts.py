@@ -7,9 +7,9 @@ import torch
 
 from ganglion.evaluate import worst_mistakes
 from ganglion.explain import attention_maps
-from ganglion.jobs.sequences.looks import SHOWN, look_figure
+from ganglion.jobs.sequences.looks import SHOWN, look_part, words_of
 from ganglion.jobs.sequences.texts import length_words
-from ganglion.report import Drawing, Part, Passage, Piece
+from ganglion.report import Part, Passage, Piece
 
 MISTAKES = 8
 WORDS, CLASSES = 14, 12  # that are listed
@@ -38,14 +38,14 @@ def facts_of(result: Any) -> dict[str, Any]:
 
 
 def evidence(estimator: Any) -> np.ndarray | None:
-    """What each token adds to the outputs of a bag (tokens, k); nothing of a network that reads in order."""
+    """How far each token speaks for each class of a bag (tokens, k); nothing of a network that reads in order."""
     from ganglion.models.text import BEGIN, STEP, BagNet
 
     net = estimator.module_
     if not isinstance(net, BagNet):
         return None
     table = (net.ratio * (BEGIN + STEP * net.weight) * net.gain).detach().double().cpu().numpy()
-    return np.stack([-table[:, 0], table[:, 0]], 1) if table.shape[1] == 1 else table
+    return table - table.mean(1, keepdims=True)
 
 
 def telling(estimator: Any) -> list[Part]:
@@ -53,7 +53,6 @@ def telling(estimator: Any) -> list[Part]:
     table = evidence(estimator)
     if table is None:
         return []
-    table = table - table.mean(1, keepdims=True)
     rows = []
     for k, label in enumerate(estimator.classes_[:CLASSES]):
         best = [int(i) for i in np.argsort(-table[:, k])[:WORDS] if table[i, k] > 0]
@@ -93,7 +92,7 @@ def shaded(estimator: Any, text: str, label: Any) -> list[Piece] | str:
     text = text if len(text) <= LETTERS else text[:LETTERS] + " …"
     if table is None:
         return text
-    table, k = table - table.mean(1, keepdims=True), estimator.classes_.tolist().index(label)
+    k = estimator.classes_.tolist().index(label)
     words = [word for line in text.splitlines(keepends=True) for word in line.split(" ")]
     told = [float(table[estimator.tokenizer_.encode(word.strip())][:, k].sum()) for word in words]
     top = max([abs(one) for one in told], default=0.0) or 1.0
@@ -108,11 +107,9 @@ def looks(result: Any) -> list[Part]:
         return []
     text = min(texts, key=lambda one: abs(len(one) - 120))  # some twenty words
     codes = estimator._coded([text], torch.device("cpu")).padded()[:, :SHOWN]
-    maps = attention_maps(estimator.module_.cpu(), codes)
+    maps = attention_maps(estimator.module_, codes)
     if not maps:
         return []
-    words = [estimator.tokenizer_.decode([int(code)]) for code in codes[0]]
-    figure = look_figure(words, words, maps[-1].weights[0].mean(0))
+    words = words_of(estimator.tokenizer_, codes[0])
     lead = "Which word (row) looks at which (column) in the last layer, mean over its heads, in one of the test texts."
-    return [Part(id="attention", name="Attention", title="Where it looks", lead=lead,
-                 figures=[Drawing(axes=figure, title="Attention", caption="Each row sums to 1.")])]  # fmt: skip
+    return [look_part(words, words, maps[-1].weights[0].mean(0), lead)]

@@ -2,59 +2,41 @@
 
 import time
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ganglion.data.columns import Frame
+from ganglion.data.split import plain_split
 from ganglion.data.target import Task
-from ganglion.jobs.job import Job, Split
+from ganglion.jobs.job import Split
 from ganglion.jobs.sequences.judged import Judged, share, tell
 from ganglion.jobs.sequences.look import Wanted, texts_in
-from ganglion.jobs.sequences.reading import new_texts
+from ganglion.jobs.sequences.words import WordsJob
 
 MOST_TEST = 1_000  # pairs; a search for the best text takes a while
-TOKENS_PER_SECOND = 4_000  # of one core, for a transformer of 256 units
+TOKENS_PER_SECOND = 4_000  # of one core, for three layers of 128 units
 
 
 @dataclass(kw_only=True)
-class PairJob(Job):
+class PairJob(WordsJob):
     """What is to be learned from pairs of texts: to write the second for the first."""
 
     unit: ClassVar[str] = "pairs of texts"
-    nameless: ClassVar[str] = "the texts"
     example: ClassVar[str] = "pairs.csv"
-    call: ClassVar[str] = 'model.predict(["a new text"])'
     command: ClassVar[str] = 'ganglion translate {model} "a new text"'
-
-    texts: list[str]
-    names: list[str]  # of their columns
-    beside: Frame  # the whole table
 
     @property
     def metric(self) -> str:
         """BLEU leads."""
         return "bleu"
 
-    def take(self, rows: np.ndarray) -> list[str]:
-        """Some of the texts to read."""
-        return [self.texts[i] for i in rows]
-
     def goal(self, rows: np.ndarray) -> list[str]:
         """The texts to be written for them."""
         return self.y[rows].tolist()
 
-    def columns(self) -> Frame:
-        """The table."""
-        return self.beside
-
-    def parts(self, fraction: float) -> tuple[np.ndarray, np.ndarray, Split | None]:
+    def parts(self, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray, Split | None]:
         """Pairs by chance, no more for the test than are written in a moment."""
-        n = len(self)
-        order = np.random.default_rng(0).permutation(n)
-        test = min(max(1, round(fraction * n)), MOST_TEST)
-        return np.sort(order[test:]), np.sort(order[:test]), None
+        return *plain_split(len(self), min(fraction, MOST_TEST / len(self)), seed), None
 
     def networks(self) -> dict[str, type]:
         """One class; its ``cell`` chooses what reads and writes."""
@@ -65,8 +47,8 @@ class PairJob(Job):
     def seconds(self, estimator: Any, n_train: int) -> float:
         """Pieces of words that are written in training, one for some four characters."""
         tokens = n_train * np.mean([len(str(text)) for text in self.y]) / 4
-        work = (estimator.units / 256) ** 2 * estimator.layers / 3
-        return estimator.max_epochs * tokens * max(work, 0.1) / TOKENS_PER_SECOND + 10.0
+        work = estimator.units / 128 * (estimator.layers + 1) / 4
+        return estimator.max_epochs * tokens * work / TOKENS_PER_SECOND + 10.0
 
     def answer(self, estimator: Any, rows: np.ndarray) -> list[str]:
         """The texts that it writes."""
@@ -95,26 +77,11 @@ class PairJob(Job):
         lengths = [int(np.median([len(one) for one in texts])) for texts in (self.texts, self.y.tolist())]
         return f"{len(self):,} pairs of texts, {lengths[0]:,} and {lengths[1]:,} characters at the median"
 
-    def card(self, estimator: Any) -> dict[str, Any]:
-        """The columns that hold the texts to read."""
-        return {"text": self.names}
-
     def page(self, result: Any) -> dict[str, Any]:
         """Texts that were written, and where the network looked."""
         from ganglion.jobs.sequences.page_pairs import page_parts
 
         return page_parts(result)
-
-    @cached_property
-    def data_hash(self) -> str:
-        """SHA-256 over both texts."""
-        from ganglion.jobs.origin import text_hash
-
-        return text_hash(self.texts, self.y.tolist())
-
-    def known(self, estimator: Any, source: Any) -> list[str]:
-        """Texts from a list, a table or a file."""
-        return new_texts(source, self.names)[0]
 
 
 def judged_texts(texts: list[str], truth: list[str]) -> Judged:

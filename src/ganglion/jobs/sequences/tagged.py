@@ -12,10 +12,10 @@ from ganglion.base.errors import DataError
 from ganglion.data.columns import Frame
 from ganglion.data.tags import Tagged, read_conll, read_conllu
 from ganglion.data.target import Task
-from ganglion.jobs.job import Job, Split
 from ganglion.jobs.sequences.judged import Judged, tell
 from ganglion.jobs.sequences.look import Wanted, texts_in
 from ganglion.jobs.sequences.reading import ending, is_file, new_texts
+from ganglion.jobs.sequences.words import WordsJob
 
 CONLL = (".conllu", ".conll", ".bio", ".iob", ".iob2")
 SPAN_SCORES = {"span_f1": "f1", "precision": "precision", "recall": "recall"}
@@ -23,7 +23,7 @@ WORDS_PER_SECOND = 8_000  # that are learned from on one core
 
 
 @dataclass(kw_only=True)
-class TagJob(Job):
+class TagJob(WordsJob):
     """What is to be learned from sentences: a tag for each word."""
 
     unit: ClassVar[str] = "sentences"
@@ -31,10 +31,6 @@ class TagJob(Job):
     example: ClassVar[str] = "sentences.conllu"
     call: ClassVar[str] = 'model.predict(["A new sentence."])'
     command: ClassVar[str] = "ganglion predict {model} new.txt --output predictions.csv"
-
-    sentences: list[list[str]]
-    names: list[str]  # of the column of texts; none of a file that holds sentences alone
-    beside: Frame | None = None
 
     @property
     def metric(self) -> str:
@@ -48,10 +44,6 @@ class TagJob(Job):
 
         return are_spans(sorted({tag for own in self.y for tag in own}))
 
-    def take(self, rows: np.ndarray) -> list[list[str]]:
-        """Some of the sentences."""
-        return [self.sentences[i] for i in rows]
-
     def goal(self, rows: np.ndarray) -> list[list[str]]:
         """Their tags."""
         return [self.y[i] for i in rows]
@@ -63,12 +55,6 @@ class TagJob(Job):
                             "leave them out.")  # fmt: skip
         return self.beside
 
-    def parts(self, fraction: float) -> tuple[np.ndarray, np.ndarray, Split | None]:
-        """Sentences by chance."""
-        order = np.random.default_rng(0).permutation(len(self))
-        test = max(1, round(fraction * len(self)))
-        return np.sort(order[test:]), np.sort(order[:test]), None
-
     def networks(self) -> dict[str, type]:
         """One class; its ``cell`` chooses what reads."""
         from ganglion.estimators.sequences.tagger import TokenTagger
@@ -77,7 +63,7 @@ class TagJob(Job):
 
     def seconds(self, estimator: Any, n_train: int) -> float:
         """Words that are learned from."""
-        words = n_train * np.mean([len(one) for one in self.sentences])
+        words = n_train * np.mean([len(one) for one in self.texts])
         return estimator.max_epochs * words / WORDS_PER_SECOND + 2.0
 
     def answer(self, estimator: Any, rows: np.ndarray) -> list[list[str]]:
@@ -108,7 +94,7 @@ class TagJob(Job):
 
     def facts(self) -> str:
         """How many sentences and words."""
-        return f"{len(self):,} sentences, {sum(map(len, self.sentences)):,} words"
+        return f"{len(self):,} sentences, {sum(map(len, self.texts)):,} words"
 
     def title(self, name: str) -> str:
         """The column, or just the tags of the file."""
@@ -122,22 +108,11 @@ class TagJob(Job):
         """The target, where there is a table."""
         return super().target_argument() if self.beside is not None else ""
 
-    def card(self, estimator: Any) -> dict[str, Any]:
-        """The column that holds the texts."""
-        return {"text": self.names}
-
     def page(self, result: Any) -> dict[str, Any]:
         """Tags that are taken for others, and sentences with mistakes."""
         from ganglion.jobs.sequences.page_tags import page_parts
 
         return page_parts(result)
-
-    @cached_property
-    def data_hash(self) -> str:
-        """SHA-256 over words and tags."""
-        from ganglion.jobs.origin import text_hash
-
-        return text_hash(self.sentences, self.y.tolist())
 
     def known(self, estimator: Any, source: Any) -> Any:
         """Sentences from a list, a table or a file."""
@@ -195,7 +170,7 @@ def tag_job(
     """The job of these sentences and the tags of their words."""
     y = np.empty(len(tags), dtype=object)
     y[:] = tags
-    return TagJob(sentences=sentences, names=names, y=y, task=Task("tagging"), targets=[target], **more)
+    return TagJob(texts=sentences, names=names, y=y, task=Task("tagging"), targets=[target], **more)
 
 
 def new_sentences(source: Any, names: list[str]) -> Any:

@@ -2,16 +2,13 @@
 
 import time
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from ganglion.data.columns import Frame
 from ganglion.data.target import Task
-from ganglion.jobs.job import Job
 from ganglion.jobs.sequences.look import Wanted
-from ganglion.jobs.sequences.reading import new_texts
+from ganglion.jobs.sequences.words import WordsJob
 from ganglion.jobs.table import missing_note
 
 BAG_TOKENS = 1e6  # that a bag learns from in a second of one core, cut into words and pairs
@@ -19,25 +16,8 @@ READ_TOKENS = 3e4  # that a network learns from in order
 
 
 @dataclass(kw_only=True)
-class TextJob(Job):
+class TextJob(WordsJob):
     """What is to be learned from texts: their classes."""
-
-    unit: ClassVar[str] = "texts"
-    nameless: ClassVar[str] = "the texts"
-    example: ClassVar[str] = "texts.csv"
-    call: ClassVar[str] = 'model.predict(["a new text"])'
-
-    texts: list[str]
-    names: list[str]  # of their columns
-    beside: Frame  # the whole table
-
-    def take(self, rows: np.ndarray) -> list[str]:
-        """Some of the texts."""
-        return [self.texts[i] for i in rows]
-
-    def columns(self) -> Frame:
-        """The table."""
-        return self.beside
 
     def networks(self) -> dict[str, type]:
         """One class; its ``cell`` chooses what reads."""
@@ -66,26 +46,11 @@ class TextJob(Job):
         """How many, and how long."""
         return f"{len(self):,} texts of {length_words(self.texts)}"
 
-    def card(self, estimator: Any) -> dict[str, Any]:
-        """The columns that hold the texts."""
-        return {"text": self.names}
-
     def page(self, result: Any) -> dict[str, Any]:
         """Which words speak for which class, and the surest mistakes."""
         from ganglion.jobs.sequences.page_texts import page_parts
 
         return page_parts(result)
-
-    @cached_property
-    def data_hash(self) -> str:
-        """SHA-256 over texts and classes."""
-        from ganglion.jobs.origin import text_hash
-
-        return text_hash(self.texts, self.y.tolist())
-
-    def known(self, estimator: Any, source: Any) -> list[str]:
-        """Texts from a list, a table or a file."""
-        return new_texts(source, self.names)[0]
 
 
 def length_words(texts: list[str]) -> str:
