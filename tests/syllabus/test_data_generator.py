@@ -4,6 +4,7 @@ import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from torch import nn
@@ -33,6 +34,7 @@ class Net(nn.Sequential):
         return super().forward(x / 255)
 
 
+@pytest.mark.alone  # how many batches threads hold at the peak depends on who else works
 def test_data_generator(tmp_path: Path) -> None:
     """Weights as from memory, each picture once an epoch, and memory that does not grow with what lies on disk."""
     images = read_images(plant(tmp_path / "small", 200))
