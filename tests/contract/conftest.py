@@ -180,12 +180,12 @@ def forecast_problem(cls, table):
 
 
 def language_problem(cls, table):
-    """Sentences of three words each, of which the second follows from the first."""
+    """Prompts of one word, and the two that are to stand behind, of which the first follows from the prompt."""
     rng = np.random.default_rng(0)
     after = {"cats": "eat", "dogs": "run", "birds": "fly"}
-    firsts = rng.choice(list(after), 60)
-    X = np.array([f"{word} {after[word]} {rng.choice(['now', 'often'])}" for word in firsts], dtype=object)
-    return Problem(X, np.zeros(60), -2.5, 1, 1e-4, None)
+    X = rng.choice(list(after), 60)
+    y = np.array([f" {after[word]} {rng.choice(['now', 'often'])}" for word in X], dtype=object)
+    return Problem(X.astype(object), y, -2.5, 1, 1e-4, None)
 
 
 def speech_problem(cls, table):

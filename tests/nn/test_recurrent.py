@@ -96,6 +96,37 @@ def test_it_starts_as_it_says():
     assert bias.sum() == 8
 
 
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_gates_remember_for_as_long_as_asked(kind):
+    torch.manual_seed(0)
+    layer = Recurrent(kind, 3, 400, memory=50).forwards[0]
+    parts = (layer.bias_ih_l0 + layer.bias_hh_l0).chunk(4 if kind == "lstm" else 3)
+    keeps = torch.sigmoid(parts[1])  # u / (1 + u): half a life of about u places
+    assert 0.5 <= keeps.min() < 0.8
+    assert 0.975 < keeps.max() <= 49 / 50
+    times = parts[1].exp()
+    assert abs(times.mean() - 25) < 2.5  # uniform in [1, 49]
+    assert abs(times.std() - 48 / 12**0.5) < 1.5
+    assert torch.equal(parts[0], -parts[1] if kind == "lstm" else torch.zeros(400))
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_with_memory_gradients_reach_back(kind):
+    slopes = {}
+    for memory in (None, 100):
+        torch.manual_seed(0)
+        x = torch.randn(8, 60, 3, requires_grad=True)
+        Recurrent(kind, 3, 64, memory=memory)(x)[1].pow(2).sum().backward()
+        norms = x.grad.norm(dim=2).mean(0)
+        slopes[memory] = float(norms[0] / norms[-1])
+    assert slopes[100] > 5 * slopes[None]
+
+
+def test_cells_without_gates_have_no_memory():
+    with pytest.raises(ParameterError, match="memory=50"):
+        Recurrent("rnn", 3, 4, memory=50)
+
+
 def test_turning_around_twice_is_nothing():
     lengths = torch.tensor([3, 5, 1])
     places = reversed_places(lengths, 5)

@@ -11,7 +11,7 @@ from ganglion.nn.samplers import choose
 Ask = Callable[[Tensor, Any], tuple[Tensor, Any]]
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def generate(
     ask: Ask,
     prompt: Tensor,

@@ -27,9 +27,10 @@ class LanguageNet(nn.Module):
         layers: blocks or recurrent layers.
         heads, positions: of the transformer.
         dropout: share of what layers hand on.
+        memory: places that the gates of "lstm" and "gru" remember at the start, see ``nn.recurrent.Recurrent``.
         tied: whether W is the table of the tokens' vectors (Press and Wolf 2017, arXiv:1608.05859).
 
-    Raises ``ParameterError`` for an unknown cell.
+    Raises ``ParameterError`` for an unknown cell, and for a memory of cells without gates.
 
     >>> import torch
     >>> LanguageNet(10, units=8, heads=2, layers=1)(torch.zeros(2, 5, dtype=torch.int64)).shape
@@ -46,19 +47,24 @@ class LanguageNet(nn.Module):
         heads: int = 4,
         positions: str = "rotary",
         dropout: float = 0.0,
+        memory: int | None = None,
         tied: bool = False,
     ) -> None:
         super().__init__()
         if cell not in CELLS:
             raise ParameterError(unknown_name("cell", cell, list(CELLS)))
         self.embed = nn.Embedding(size, units)
+        if cell == "transformer" and memory is not None:
+            raise ParameterError(
+                f"memory sets gates, and a transformer has none, got memory={memory}; take cell='lstm' or 'gru'."
+            )
         if cell == "transformer":
             self.body: nn.Module = Transformer(
                 units, heads, layers, causal=True, dropout=dropout, positions=positions_named(positions)(units, heads)
             )  # fmt: skip
             initialise_blocks(self.body)
         else:
-            self.body = Recurrent(cell, units, units, layers=layers, dropout=dropout)
+            self.body = Recurrent(cell, units, units, layers=layers, dropout=dropout, memory=memory)
         nn.init.normal_(self.embed.weight, std=SPREAD if cell == "transformer" else 1.0)
         self.drop = Dropout(dropout if cell != "transformer" else 0.0)
         self.head = nn.Linear(units, size, bias=not tied)

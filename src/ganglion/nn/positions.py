@@ -99,6 +99,7 @@ class Rotary(Positions):
     """
 
     rates: Tensor
+    turns: Tensor
 
     def __init__(self, e: int, base: float = 10000.0) -> None:
         super().__init__()
@@ -109,6 +110,7 @@ class Rotary(Positions):
             )
         rates = base ** (-torch.arange(0, e, 2, dtype=torch.float32) / e)
         self.register_buffer("rates", rates, persistent=False)
+        self.register_buffer("turns", torch.zeros(2, 0, e), persistent=False)  # of all places that were met
 
     def forward(self, x: Tensor, start: int = 0) -> Tensor:
         """Queries or keys with their places."""
@@ -116,11 +118,19 @@ class Rotary(Positions):
 
     def turn(self, x: Tensor, start: int = 0) -> Tensor:
         """(..., t, e) -> the same."""
-        places = torch.arange(start, start + x.shape[-2], device=x.device, dtype=self.rates.dtype)
-        angles = places[:, None] * self.rates
-        cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
-        a, b = x.chunk(2, -1)
-        return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
+        stop = start + x.shape[-2]
+        if stop > self.turns.shape[1]:
+            self.turns = self._turns(max(stop, 2 * self.turns.shape[1]))
+        cos, sin = self.turns[:, start:stop].to(x.dtype)
+        return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
+
+    @torch.inference_mode(False)  # what is made while answering is used in training too
+    @torch.no_grad()
+    def _turns(self, places: int) -> Tensor:
+        """Cosines and sines (2, t, e) of all places; the sines of first halves negated, as what they take is b."""
+        at = torch.arange(places, device=self.rates.device, dtype=self.rates.dtype)
+        angles = at[:, None] * self.rates
+        return torch.stack([angles.cos().repeat(1, 2), torch.cat([-angles.sin(), angles.sin()], 1)])
 
 
 class Relative(Positions):

@@ -137,8 +137,9 @@ class Recurrent(nn.Module):
         layers: how many are stacked.
         bidirectional: whether a second direction reads from the end; its answers are appended.
         dropout: share of each layer's answers that the next does not get.
+        memory: how many places gates keep what they took in, at the start; nothing leaves it to the usual biases.
 
-    Raises ``ParameterError`` for an unknown cell.
+    Raises ``ParameterError`` for an unknown cell, and for a memory of cells without gates.
 
     >>> answers, last = Recurrent("gru", 3, 4, bidirectional=True)(torch.zeros(2, 5, 3))
     >>> answers.shape, last.shape
@@ -146,11 +147,16 @@ class Recurrent(nn.Module):
     """
 
     def __init__(
-        self, cell: str, inputs: int, units: int, *, layers: int = 1, bidirectional: bool = False, dropout: float = 0.0
+        self, cell: str, inputs: int, units: int, *, layers: int = 1, bidirectional: bool = False, dropout: float = 0.0,
+        memory: int | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         if cell not in LAYERS:
             raise ParameterError(unknown_name("cell", cell, list(LAYERS)))
+        if memory is not None and cell == "rnn":
+            raise ParameterError(
+                f"memory sets gates, and an rnn has none, got memory={memory}; take an lstm or a gru, or leave it out."
+            )
         self.cell, self.units, self.both = cell, units, bidirectional
         width = units * (1 + bidirectional)
         sizes = [inputs] + [width] * (layers - 1)
@@ -160,6 +166,8 @@ class Recurrent(nn.Module):
         self.drop = Dropout(dropout)
         for layer in (*self.forwards, *self.backwards):
             _initialise(layer)
+            if memory is not None:
+                _remember(layer, memory)
 
     def forward(self, x: Tensor, there: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(n, t, c) -> answers (n, t, u or 2 u) and the last of each direction, (n, u or 2 u)."""
@@ -222,3 +230,16 @@ def _initialise(layer: nn.RNNBase) -> None:
             nn.init.zeros_(weight)
     if isinstance(layer, nn.LSTM):
         layer.bias_ih_l0.chunk(4)[1].fill_(1.0)  # type: ignore[union-attr, operator]
+
+
+@torch.no_grad()
+def _remember(layer: nn.RNNBase, places: int) -> None:
+    """Keep gates that forget after 1 to ``places`` places: biases ``log u``, u uniform in [1, places - 1].
+
+    Tallec and Ollivier 2018, arXiv:1804.11188 (chrono initialisation). An LSTM's input gate gets the opposite, so that
+    it takes in as slowly as it forgets; a GRU's one gate is both.
+    """
+    parts = list(layer.bias_ih_l0.chunk(4 if isinstance(layer, nn.LSTM) else 3))  # type: ignore[union-attr, operator]
+    parts[1].uniform_(1, max(places - 1, 1)).log_()
+    if isinstance(layer, nn.LSTM):
+        parts[0].copy_(-parts[1])

@@ -98,7 +98,10 @@ def choose(
     _check(logits)
     if temperature == 0:
         return logits.argmax(1)
-    p, order = _softmax(_wide(logits), temperature).sort(stable=True, dim=1, descending=True)
+    p = _softmax(_wide(logits), temperature)
+    if top_k is None and top_p in (None, 1):
+        return torch.multinomial(p, 1, generator=generator).squeeze(1)
+    p, order = p.sort(stable=True, dim=1, descending=True)
     if top_k is not None:
         p = p.clone()
         p[:, top_k:] = 0.0

@@ -1,5 +1,7 @@
 """The loss of a language model: how improbable it finds each next token."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -49,10 +51,10 @@ def token_losses(logits: Tensor, y: Tensor, smoothing: float = 0.0) -> Tensor:
 
 
 @torch.no_grad()
-def total_loss(model: nn.Module, x: Tensor, y: Tensor, rows: int) -> tuple[float, int]:
-    """The sum of ``-log P`` over all tokens that are asked for in windows (w, t), and their number."""
+def total_loss(model: nn.Module, blocks: Iterable[tuple[Tensor, Tensor]]) -> tuple[float, int]:
+    """The sum of ``-log P`` over all tokens that are asked for in blocks of x (n, t) and y (n, t), and their number."""
     total, asked = 0.0, 0
-    for a, b in zip(x.split(rows), y.split(rows)):
-        total += float(token_losses(model(a), b).double().sum())
-        asked += int((b != NOTHING).sum())
+    for x, y in blocks:
+        total += float(token_losses(model(x), y).double().sum())
+        asked += int((y != NOTHING).sum())
     return total, asked

@@ -7,6 +7,8 @@ import torch
 from ganglion import LanguageModel, load
 from ganglion.base.errors import DataError, ParameterError
 from ganglion.data.stream import StreamBatches, windows
+from ganglion.data.tokens import END, tokenizer_named
+from ganglion.estimators.sequences.corpus import Answers
 from ganglion.models.generate import generate
 from ganglion.models.language import LanguageNet
 
@@ -161,6 +163,55 @@ def test_any_tokens(tokens, tmp_path):
     )
 
 
+@pytest.fixture(scope="module")
+def turned():
+    """Four letters and the same from the last on: only what stands behind the arrow can be told."""
+    rng = np.random.default_rng(0)
+    X = ["".join(rng.choice(list("abcdef"), 4)) + ">" for _ in range(1500)]
+    y = [text[3::-1] for text in X]
+    model = LanguageModel(
+        units=48,
+        layers=2,
+        context=16,
+        positions="relative",
+        lr=0.01,
+        batch_size=32,
+        max_epochs=12,
+        random_state=0,
+    )
+    return model.fit(X[:1400], y[:1400]), X[1400:], y[1400:]
+
+
+def test_answers_are_learned_and_prompts_are_not(turned):
+    model, X, y = turned
+    assert [model.generate(text, temperature=0, stop=True) for text in X[:20]] == y[:20]
+    assert model.history_[-1]["val_loss"] < 0.05  # 0.8 and more a token, if the random letters counted
+    assert model.score_samples(X[:20]).mean() / 6 < -3  # never asked for, so never learned
+
+
+def test_the_score_of_answers_is_that_of_texts_behind_prompts(turned, tmp_path):
+    model, X, y = turned
+    told = model.score_samples(y, X).sum() / sum(len(text) + 1 for text in y)
+    assert model.score(X, y) == pytest.approx(told, abs=1e-6)
+    assert load(model.save(tmp_path / "m.ganglion")).score(X, y) == pytest.approx(told, abs=1e-6)
+
+
+def test_of_a_long_pair_the_end_is_read():
+    tokenizer = tokenizer_named("characters").learn(["abcdef"])
+    pairs = Answers.of(tokenizer, ["abcd", "", "a"], ["ef", "f", "bcdef"], 4, torch.device("cpu"))
+    assert [tokenizer.decode(row[row > END].numpy()) for row in pairs.x.padded()] == ["cdef", "f", "cdef"]
+    assert [tokenizer.decode(row[row > END].numpy()) for row in pairs.y.padded()] == ["ef", "f", "def"]
+    assert (pairs.y.values == END).sum() == 3
+
+
+def test_which_pairs_choose_the_epoch_can_be_named():
+    X, y = ["a>", "b>", "c>"] * 8, ["x", "y", "z"] * 8
+    chosen = np.arange(24) >= 18
+    model = LanguageModel(units=16, layers=1, heads=1, context=8, max_epochs=2).fit(X, y, validation=chosen)
+    assert model.record_.data["n_validation"] == 6 * 4
+    assert model.record_.scores["validation"]["score"] == pytest.approx(model.score(X[18:], y[18:]), abs=1e-6)
+
+
 def test_what_is_refused():
     for nothing in ("", [], [""], [None]):
         with pytest.raises(DataError, match=r"expected, got nothing|text"):
@@ -169,6 +220,10 @@ def test_what_is_refused():
         LanguageModel(max_epochs=1).fit("a")
     with pytest.raises(DataError, match="sample_weight"):
         LanguageModel(max_epochs=1).fit(["ab", "cd"], sample_weight=[1, 2])
+    with pytest.raises(DataError, match="2 texts are expected, got 1"):
+        LanguageModel(max_epochs=1).fit(["ab", "cd"], ["x"])
+    with pytest.raises(ParameterError, match="a transformer has none"):
+        LanguageModel(memory=50).fit(TEXT)
     with pytest.raises(ParameterError, match="no l1"):
         LanguageModel(l1=0.1).fit(TEXT)
     with pytest.raises(DataError, match="row 1"):

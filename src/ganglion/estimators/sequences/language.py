@@ -1,7 +1,5 @@
 """A language model: learns from texts what comes next, and writes on."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -14,10 +12,10 @@ from ganglion.base.errors import DataError
 from ganglion.base.fields import AtLeast, Between, Known, Search
 from ganglion.base.numbers import number
 from ganglion.base.seeds import seed_from, seeded
-from ganglion.data.stream import StreamBatches, windows
 from ganglion.data.tokens import BEGIN, END, PAD, TOKENIZERS, UNKNOWN, Tokenizer, read_texts, tokenizer_named
 from ganglion.estimators.base import plain
 from ganglion.estimators.learner import Learner
+from ganglion.estimators.sequences.corpus import Answers, Stream
 from ganglion.estimators.sequences.reader import tokens_field
 from ganglion.estimators.table import read_validation
 from ganglion.estimators.training import SetUp, make_plan, rates_of
@@ -28,24 +26,13 @@ from ganglion.objectives.language import NextToken, token_losses, total_loss
 from ganglion.optim.optimizers import make_optimizer
 from ganglion.train.plan import numpy_on_one_thread
 
-SHAPE = ("cell", "units", "layers", "heads", "positions", "dropout", "tied")
+SHAPE = ("cell", "units", "layers", "heads", "positions", "dropout", "memory", "tied")
 CHARACTERS_BELOW = 2_000_000  # characters of text, below which words are too rare to be learned
 PIECES = "bpe(4000)"
 SCORED = 50_000  # tokens of the training part that its score is taken from
-ANSWER_TOKENS = 2**15  # that go through the network together outside training
 LEAST_HELD = 100  # tokens; fewer tell epochs apart by luck
 Rows = tuple[np.ndarray, np.ndarray]
-
-
-@dataclass
-class Stream:
-    """A part of the text as codes (total,) on the device."""
-
-    codes: Tensor
-
-    def contents(self) -> Iterator[tuple[str, bytes]]:
-        """Everything as bytes: what a checkpoint of a run on it is named by."""
-        yield "codes", self.codes.cpu().numpy().tobytes()
+Part = Stream | Answers
 
 
 class LanguageModel(Learner):
@@ -78,6 +65,9 @@ class LanguageModel(Learner):
     dropout: Annotated[
         float, Between(0, 1, open_high=True), Search(0, 0.5), "share of what layers hand on that is dropped"
     ] = 0.0
+    memory: Annotated[
+        int | None, AtLeast(2), "places that gates of lstm and gru keep what they read, at the start"
+    ] = None
     max_steps: Annotated[int | None, AtLeast(1), "updates at most, whatever the epochs"] = None
     optimizer, lr, weight_decay, schedule = "muon", 4e-3, 0.1, "flat_cosine"
     max_epochs = 10
@@ -93,31 +83,42 @@ class LanguageModel(Learner):
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, validation: Any = None
     ) -> "LanguageModel":
-        """Learn from a text, or from several: a list, an array or a column. There is no y.
+        """Learn from a text, or from several: a list, an array or a column.
 
         One text is cut: the last ``validation_fraction`` of it chooses the epoch. Of several, those for which
         ``validation`` (n,) is true; without it as many whole texts at the end of a shuffled order. Texts follow one
-        another in the windows, an end between them. Raises ``DataError`` or ``ParameterError``.
+        another in the windows, an end between them.
+
+        With y (n,), X are prompts and y the answers to be written behind them: each pair is read by itself, of longer
+        ones the last ``context`` tokens, and only the answer's tokens count in the loss. Raises ``DataError`` or
+        ``ParameterError``.
+
+        >>> X, y = ["one plus two:", "two plus two:"] * 50, ["three", "four"] * 50
+        >>> model = LanguageModel(units=32, layers=1, context=24, lr=0.01, max_epochs=20).fit(X, y)
+        >>> model.generate("one plus two:", temperature=0, stop=True)
+        'three'
         """
         self._check()
         if sample_weight is not None:
-            raise DataError(
-                "texts are learned as one stream without weights, got sample_weight; leave it out."
-            )
+            raise DataError("texts are learned without weights, got sample_weight; leave it out.")
         again = self.warm_start and hasattr(self, "module_")
-        given = [X] if isinstance(X, str) else read_texts(X)
-        texts = self._texts(given)
-        rows = read_validation(validation, len(given), [bool(text) for text in given])
+        given = listed(X)
+        behind = None if y is None else read_texts(listed(y), len(given))
+        texts = self._texts([*given, *(behind or [])])
+        rows = read_validation(validation, len(given), [bool(text) or y is not None for text in given])
         seed = seed_from(self.random_state)
         with seeded(seed), numpy_on_one_thread():
             if not again:
                 self.tokenizer_ = self._tokenizer(texts).learn(texts)
                 self.n_features_in_ = 1
-            return self._fit(*self._parts(texts, rows, seed), seed, again)
+            self.answers_ = behind is not None
+            parts = (
+                self._parts(texts, rows, seed) if behind is None else self._pairs(given, behind, rows, seed)
+            )
+            return self._fit(*parts, seed, again)
 
     def _texts(self, X: Any) -> list[str]:
-        texts = [X] if isinstance(X, str) else read_texts(X)
-        texts = [text for text in texts if text]
+        texts = [text for text in listed(X) if text]
         if not texts:
             raise DataError("a text, or a list of texts, is expected, got nothing to read; give some text.")
         return texts
@@ -149,6 +150,19 @@ class LanguageModel(Learner):
         train, held = (Stream(torch.from_numpy(part.astype(np.int64)).to(device)) for part in parts)
         return train, held
 
+    def _pairs(
+        self, prompts: list[str], answers: list[str], rows: Rows | None, seed: int
+    ) -> tuple[Answers, Answers]:
+        """The pairs to learn from and to choose the epoch by, on the device."""
+        if rows is None:
+            order = np.random.default_rng(seed).permutation(len(prompts))
+            kept = len(order) - round(self.validation_fraction * len(order))
+            rows = order[:kept], order[kept:]
+        chosen = (([prompts[i] for i in part], [answers[i] for i in part]) for part in rows)
+        device = pick_device(self.device)
+        train, held = (Answers.of(self.tokenizer_, *texts, self.context, device) for texts in chosen)
+        return train, held
+
     def _joined(self, texts: list[str]) -> np.ndarray:
         """Codes of texts, an end before the first and behind each."""
         if not texts:
@@ -156,17 +170,17 @@ class LanguageModel(Learner):
         codes, offsets = self.tokenizer_.encode_all(texts)
         return np.concatenate([[END], np.insert(codes, offsets[1:], END)]).astype(np.int32)
 
-    def _fit(self, train: Stream, held: Stream, seed: int, again: bool) -> "LanguageModel":
+    def _fit(self, train: Part, held: Part, seed: int, again: bool) -> "LanguageModel":
         if not again:
             self.module_ = self._promised()
-        self.module_ = self._place(self.module_, train.codes.device)
+        self.module_ = self._place(self.module_, train.told.device)
         set_up = self._set_up(train)
-        validate = (lambda: self._validation(held)) if len(held.codes) else None
+        validate = (lambda: self._validation(held)) if len(held) else None
         contents = (item for part in (train, held) for item in part.contents())
         run = self._train(set_up, seed, contents, validate)
-        parts = {"train": Stream(train.codes[:SCORED])} | ({"validation": held} if len(held.codes) else {})
-        scores = {name: self._told(part.codes) for name, part in parts.items()}
-        dummy = {"dummy": self._dummy(train, held if len(held.codes) else train)}
+        parts = {"train": train.first(SCORED)} | ({"validation": held} if len(held) else {})
+        scores = {name: self._told(part) for name, part in parts.items()}
+        dummy = {"dummy": self._dummy(train, held if len(held) else train)}
         self._rest()
         self._record(run, set_up, data=self._facts(train, held), scores=scores, baselines=dummy)
         return self
@@ -175,54 +189,44 @@ class LanguageModel(Learner):
         shape = {k: plain(getattr(self, k)) for k in SHAPE}
         return LanguageNet(self.tokenizer_.size, **shape)
 
-    def _set_up(self, train: Stream) -> SetUp:
+    def _set_up(self, train: Part) -> SetUp:
         objective = NextToken(self.module_)
-        batches = StreamBatches(train.codes, self.context, 1)
         precision = "float32" if self.precision == "auto" else self.precision
         plan = make_plan(
             self,
             self.module_,
-            len(batches),
-            train.codes.device,
+            len(train.batches(self.context, 1)),  # type: ignore[arg-type]
+            train.told.device,
             precision=precision,
-            uses=float(self.context),
+            uses=train.places(self.context),
         )
-        batches = StreamBatches(train.codes, self.context, plan.batch_size)
+        batches = train.batches(self.context, plan.batch_size)
         return Steps(
             self, objective, make_optimizer(self.optimizer, objective, **rates_of(self)), batches, plan
         )
 
-    def _validation(self, held: Stream) -> dict[str, float]:
-        told = self._told(held.codes)
+    def _validation(self, held: Part) -> dict[str, float]:
+        told = self._told(held)
         return {"val_loss": told["loss"], "val_score": told["score"]}
 
     @torch.inference_mode()
-    def _told(self, codes: Tensor) -> dict[str, float]:
+    def _told(self, part: Part) -> dict[str, float]:
         """Mean ``-log P`` of a token in nats, over windows that do not overlap; its opposite is the score."""
-        cut = windows(codes, self.context)
-        rest = codes[(len(cut) * self.context) :] if len(cut) * self.context + 1 < len(codes) else codes[:0]
         was_training = self.module_.training
         self.module_.eval()
-        total, asked = 0.0, 0
-        for part in (cut, rest[None]):
-            if part.shape[1] > 1:
-                more, n = total_loss(self.module_, part[:, :-1], part[:, 1:], self._together())
-                total, asked = total + more, asked + n
+        total, asked = total_loss(self.module_, part.blocks(self.context))
         self.module_.train(was_training)
         loss = total / max(asked, 1)
         return {"loss": loss, "score": -loss, "perplexity": float(np.exp(min(loss, 700.0)))}
 
-    def _together(self) -> int:
-        return max(1, ANSWER_TOKENS // self.context)
-
-    def _dummy(self, train: Stream, part: Stream) -> dict[str, float]:
+    def _dummy(self, train: Part, part: Part) -> dict[str, float]:
         """The scores of telling each token's frequency in the training text, one added to each count."""
-        counts = torch.bincount(train.codes, minlength=self.tokenizer_.size).double() + 1
-        loss = float(-(counts / counts.sum()).log()[part.codes[1:]].mean())
+        counts = torch.bincount(train.told, minlength=self.tokenizer_.size).double() + 1
+        loss = float(-(counts / counts.sum()).log()[part.told].mean())
         return {"loss": loss, "score": -loss, "perplexity": float(np.exp(loss))}
 
-    def _facts(self, train: Stream, held: Stream) -> dict[str, Any]:
-        sizes = {"n_train": len(train.codes), "n_validation": len(held.codes)}
+    def _facts(self, train: Part, held: Part) -> dict[str, Any]:
+        sizes = {"n_train": len(train), "n_validation": len(held)}
         return {
             "n_rows": sum(sizes.values()),
             **sizes,
@@ -233,9 +237,9 @@ class LanguageModel(Learner):
     # --- answering ----------------------------------------------------------------------------------------
 
     def _prompt(self, text: str) -> np.ndarray:
-        """The codes of a text to be written on; of nothing, an end: a new text begins."""
+        """The codes of a text to be written on; before nothing, and before each prompt of answers, an end."""
         codes = self.tokenizer_.encode(text)
-        return codes if len(codes) else np.array([END])
+        return np.insert(codes, 0, END) if self.answers_ or not len(codes) else codes
 
     def generate(
         self,
@@ -288,7 +292,7 @@ class LanguageModel(Learner):
         """
         check_is_fitted(self, ["module_"])
         kept = int(number("score_samples' overlap", overlap, Between(0, 1, open_high=True)) * self.context)
-        texts = [X] if isinstance(X, str) else read_texts(X)
+        texts = listed(X)
         before = [prompt or ""] * len(texts) if prompt is None or isinstance(prompt, str) else prompt
         found = []
         for text, seen in zip(texts, read_texts(before, len(texts))):
@@ -307,23 +311,28 @@ class LanguageModel(Learner):
         return torch.cat(found).double()
 
     def score(self, X: Any, y: Any = None) -> float:
-        """The mean ``log P`` of a token in nats; ``exp(-score)`` is the perplexity. There is no y.
+        """The mean ``log P`` of a token in nats; ``exp(-score)`` is the perplexity.
 
-        One text is read as a stream in windows that do not overlap, several with an end behind each.
+        One text is read as a stream in windows that do not overlap, several with an end behind each; with y only the
+        tokens of these, each behind its text of X.
         """
         check_is_fitted(self, ["module_"])
+        if y is not None:
+            prompts = listed(X)
+            texts = prompts, read_texts(listed(y), len(prompts))
+            return self._told(Answers.of(self.tokenizer_, *texts, self.context, torch.device("cpu")))["score"]
         texts = self._texts(X)
         codes = self.tokenizer_.encode(texts[0]) if len(texts) == 1 else self._joined(texts)
         if len(codes) < 2:
             raise DataError(f"a text of at least 2 tokens is expected, got {len(codes)}; give more text.")
-        return self._told(torch.from_numpy(codes.astype(np.int64)))["score"]
+        return self._told(Stream(torch.from_numpy(codes.astype(np.int64))))["score"]
 
     @torch.inference_mode()
     def predict(self, X: Any) -> list[str]:
         """The most probable next token of each text, ``""`` where that is its end."""
         check_is_fitted(self, ["module_"])
         found = []
-        for text in [X] if isinstance(X, str) else read_texts(X):
+        for text in listed(X):
             codes = torch.from_numpy(self._prompt(text)[-self.context :].astype(np.int64))
             logits = self.module_(codes[None])[0, -1]
             logits[[PAD, UNKNOWN, BEGIN]] = -torch.inf
@@ -339,6 +348,11 @@ class LanguageModel(Learner):
         tags.input_tags.two_d_array, tags.input_tags.string = False, True
         tags.target_tags.required = False
         return tags
+
+
+def listed(X: Any) -> list[str]:
+    """The texts of a list, an array or a column, or the one that is given."""
+    return [X] if isinstance(X, str) else read_texts(X)
 
 
 class Steps(SetUp):
