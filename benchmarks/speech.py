@@ -128,7 +128,10 @@ def digits(data: Digits, seed: int, noisy: bool, settings: dict[str, Any]) -> No
 
 
 def spotting(model: SpeechRecognizer, data: Digits, seed: int) -> None:
-    """Each digit as the keyword: thresholds from validation streams, hits and false alarms in test streams."""
+    """Each digit as the keyword: thresholds from validation streams, hits and false alarms in test streams.
+
+    The last column is where the test streams' own curve stands: false alarms at the threshold that 95 % of hits pass.
+    """
     learn, test = (
         [stream(data, data.rows(part), seed + k) for k in range(2)] for part in ("validation", "test")
     )
@@ -137,17 +140,25 @@ def spotting(model: SpeechRecognizer, data: Digits, seed: int) -> None:
     for digit, word in enumerate(WORDS):
         times = [[(a, b) for d, a, b in said if d == digit] for _, said in learn]
         threshold = model.learn_threshold([wave for wave, _ in learn], word, times=times, false_alarms=ALARMS)
-        found = np.zeros(3)
-        for one, (_, said) in zip(model.spot([wave for wave, _ in test], word), test):
-            hits, alarms = hits_and_alarms(one, [(a, b) for d, a, b in said if d == digit])
-            found += hits.sum(), len(hits), alarms.sum()
+        sure, false = [], []
+        for one, (_, said) in zip(model.spot([wave for wave, _ in test], word, threshold=0), test):
+            true = [(a, b) for d, a, b in said if d == digit]
+            alarms = hits_and_alarms(one, true)[1]
+            false += one.confidences[alarms].tolist()
+            sure += [max(one.confidences[~hits_and_alarms(one, [t])[1]], default=0.0) for t in true]
+        found = np.array([np.sum(np.array(sure) > threshold), len(sure), np.sum(np.array(false) > threshold)])
         total += found
+        at = np.sort(sure)[int(0.05 * len(sure))]  # what 95 % of the hits reach
         rows.append(
-            [word, f"{threshold:.3f}", f"{found[0]:.0f} of {found[1]:.0f}", f"{found[2] / minutes:.2f}"]
-        )
-    rows.append(["all", "", f"{100 * total[0] / total[1]:.1f} %", f"{total[2] / minutes / 10:.2f} a keyword"])
+            [word, f"{threshold:.3f}", f"{found[0]:.0f} of {found[1]:.0f}", f"{found[2] / minutes:.2f}",
+             f"{np.sum(np.array(false) >= at) / minutes:.2f}"]
+        )  # fmt: skip
+    rows.append(
+        ["all", "", f"{100 * total[0] / total[1]:.1f} %", f"{total[2] / minutes / 10:.2f} a keyword", ""]
+    )
     print(f"{minutes:.1f} minutes of test streams\n")
-    print(table(["keyword", "threshold", "hits", "false alarms a minute"], rows))
+    head = ["keyword", "threshold", "hits", "false alarms a minute", "at 95 % of hits"]
+    print(table(head, rows))
 
 
 def speakers(data: Digits, names: Sequence[str], seed: int, settings: dict[str, Any]) -> None:
