@@ -1,6 +1,7 @@
 """Data and small helpers that several concepts share."""
 
 import gzip
+import importlib
 import os
 from pathlib import Path
 
@@ -22,6 +23,13 @@ def _one_thread_and_one_seed():
     torch.manual_seed(0)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    """A function from the name of a script in ``benchmarks/`` to its module, for the data that it makes."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+    return importlib.import_module
 
 
 @pytest.fixture
@@ -50,28 +58,38 @@ def cancer():
 
 
 @pytest.fixture(scope="session")
-def real_table():
+def measuring():
+    """A function from the parts of a path to that of a file or folder of the measuring data; it skips without it."""
+
+    def path(*parts: str) -> Path:
+        found = DATA.joinpath(*parts)
+        if not found.exists():
+            pytest.skip(
+                f"{'/'.join(parts)} is not here: set GANGLION_DATA to the folder of the measuring data"
+            )
+        return found
+
+    return path
+
+
+@pytest.fixture(scope="session")
+def real_table(measuring):
     """A function from a name to a real table as pandas reads it; it skips the test where there is none."""
     pandas = pytest.importorskip("pandas")
 
     def read(name: str):
-        path = DATA / "tables" / f"{name}.csv.gz"
-        if not path.exists():
-            pytest.skip(f"{path.name} is not here: set GANGLION_DATA to the folder of the measuring data")
-        return pandas.read_csv(path)
+        return pandas.read_csv(measuring("tables", f"{name}.csv.gz"))
 
     return read
 
 
 @pytest.fixture(scope="session")
-def mnist():
+def mnist(measuring):
     """Pictures (n, 784) in [0, 1] and labels, of the training and of the test part."""
     parts = []
     for part in ("train", "t10k"):
         for kind, head in (("images-idx3", 16), ("labels-idx1", 8)):
-            path = DATA / "mnist" / f"{part}-{kind}-ubyte.gz"
-            if not path.exists():
-                pytest.skip(f"{path.name} is not here: set GANGLION_DATA to the folder of the measuring data")
+            path = measuring("mnist", f"{part}-{kind}-ubyte.gz")
             raw = np.frombuffer(gzip.decompress(path.read_bytes())[head:], np.uint8)
             parts.append(raw.reshape(-1, 784) / np.float32(255) if head == 16 else raw.astype(int))
     return parts

@@ -1,26 +1,14 @@
 """Pictures described in words."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
 from ganglion import ImageCaptioner
 from ganglion.metrics.bleu import bleu
 
 
-def shapes():
-    """The generated world of the benchmark."""
-    path = Path(__file__).parents[2] / "benchmarks" / "_caption_world.py"
-    spec = importlib.util.spec_from_file_location("caption_world", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_unseen_combinations_are_unseen():
+def test_the_unseen_combinations_are_unseen(benchmark):
     """A fifth of (colour, shape, role) is held out; no training picture shows one, each unseen picture does."""
-    world = shapes()
+    world = benchmark("_caption_world")
     held = world.held_out(0)
     assert len(held) * 5 == len(world.COLOURS) * len(world.SHAPES) * len(world.ROLES)
     said = {f"{c} {s}{'es' if s == 'cross' else 's'}" for c, s, r in held if r == "two"}
@@ -33,9 +21,9 @@ def test_the_unseen_combinations_are_unseen():
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_image_captioning():
+def test_image_captioning(benchmark):
     """95 % of captions and more are exactly right on unseen combinations, and BLEU-4 is sacrebleu's."""
-    world = shapes()
+    world = benchmark("_caption_world")
     held = world.held_out(0)
     model = ImageCaptioner(**world.RECIPE).fit(*world.world(world.PICTURES, 0, False, held))
     X, captions = world.world(1000, 1, True, held)

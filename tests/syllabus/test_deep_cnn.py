@@ -2,25 +2,20 @@
 
 import io
 import itertools
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ganglion import CNNClassifier
 
-DATA = Path(os.environ.get("GANGLION_DATA", Path(__file__).parents[3] / "shared" / "data"))
 EPOCHS = 12  # the default; with 6 the nine layers were 4.4 points better (77.8 and 73.3 %)
 
 
 @pytest.fixture(scope="module")
-def photographs():
+def photographs(measuring):
     """20,000 and 10,000 colour pictures of 32 x 32 and their labels: a part of CIFAR-10, compressed once more."""
     image = pytest.importorskip("PIL.Image")
-    folder = DATA / "cifar10_jpeg_subset"
-    if not folder.exists():
-        pytest.skip("cifar10_jpeg_subset is not here: set GANGLION_DATA to the folder of the measuring data")
+    folder = measuring("cifar10_jpeg_subset")
     parts = []
     for name in ("train", "test"):
         with np.load(folder / f"{name}.npz") as file:

@@ -1,15 +1,10 @@
 """Series forecast from their past."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from ganglion import Forecaster
-
-SERIES = Path(os.environ.get("GANGLION_DATA", Path(__file__).parents[3] / "shared" / "data")) / "small_series"
 
 
 def test_forecasts_do_not_see_what_comes_after_their_origin():
@@ -24,12 +19,10 @@ def test_forecasts_do_not_see_what_comes_after_their_origin():
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_time_series_forecasting():
+def test_time_series_forecasting(measuring):
     """Better than the last season again (MASE) on passengers and on sunspots, from origins that roll on."""
-    if not SERIES.is_dir():
-        pytest.skip("small_series is not here: set GANGLION_DATA to the folder of the measuring data")
     for name, season in (("airline-passengers.csv", 12), ("monthly-sunspots.csv", 132)):
-        values = pd.read_csv(SERIES / name).iloc[:, 1].to_numpy(float)
+        values = pd.read_csv(measuring("small_series", name)).iloc[:, 1].to_numpy(float)
         tried = Forecaster(network="linear", horizon=12, season=season, random_state=0).backtest(
             values, stride=3
         )

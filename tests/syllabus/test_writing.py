@@ -1,9 +1,7 @@
 """What comes next in a text, told and written: against a source whose entropy is known, and against counts."""
 
 import gzip
-import os
 from collections import Counter, defaultdict
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,19 +9,11 @@ import pytest
 from ganglion import LanguageModel
 from ganglion.evaluate.text_baselines import Trigrams
 
-PLAYS = (
-    Path(os.environ.get("GANGLION_DATA", Path(__file__).parents[3] / "shared" / "data"))
-    / "tiny_shakespeare"
-    / "input.txt.gz"
-)
-
 
 @pytest.fixture(scope="module")
-def plays():
+def plays(measuring):
     """The first nine tenths of Tiny Shakespeare, the rest, and a model of 3,500 steps."""
-    if not PLAYS.is_file():
-        pytest.skip("tiny_shakespeare is not here: set GANGLION_DATA to the folder of the measuring data")
-    with gzip.open(PLAYS, "rt", encoding="utf-8") as file:
+    with gzip.open(measuring("tiny_shakespeare", "input.txt.gz"), "rt", encoding="utf-8") as file:
         text = file.read()
     known, rest = text[: len(text) * 9 // 10], text[len(text) * 9 // 10 :]
     model = LanguageModel(context=64, batch_size=12, max_steps=3_500, random_state=0)

@@ -27,7 +27,8 @@ def sinusoidal(places: Tensor, d: int) -> Tensor:
     >>> sinusoidal(torch.tensor([0.0]), 4).tolist()
     [[0.0, 1.0, 0.0, 1.0]]
     """
-    turns = torch.exp(torch.arange(0, d, 2, device=places.device) * (-math.log(10000.0) / d))
+    i = torch.arange(0, d, 2, device=places.device, dtype=places.dtype)
+    turns = torch.exp(i * (-math.log(10000.0) / d))
     angles = places[..., None] * turns
     return torch.stack([angles.sin(), angles.cos()], -1).flatten(-2)[..., :d]
 
