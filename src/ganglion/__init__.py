@@ -24,6 +24,7 @@ PUBLIC = {
     "StyleTransfer": "ganglion.estimators.pictures.style",
     "TextClassifier": "ganglion.estimators.sequences.text",
     "LanguageModel": "ganglion.estimators.sequences.language",
+    "MaskedLanguageModel": "ganglion.estimators.sequences.masked",
     "TokenTagger": "ganglion.estimators.sequences.tagger",
     "Translator": "ganglion.estimators.sequences.translator",
     "UNetSegmenter": "ganglion.estimators.pictures.unet",

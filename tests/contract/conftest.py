@@ -15,8 +15,10 @@ from ganglion.estimators.pictures.captioner import ImageCaptioner
 from ganglion.estimators.pictures.detector import ObjectDetector
 from ganglion.estimators.pictures.network import PictureNetwork
 from ganglion.estimators.pictures.unet import UNetSegmenter
+from ganglion.estimators.sequences.corpus_learner import CorpusLearner
 from ganglion.estimators.sequences.forecaster import Forecaster
 from ganglion.estimators.sequences.language import LanguageModel
+from ganglion.estimators.sequences.masked import MaskedLanguageModel
 from ganglion.estimators.sequences.series import SeriesNetwork
 from ganglion.estimators.sequences.speech import SpeechRecognizer
 from ganglion.estimators.sequences.tagger import TokenTagger
@@ -188,6 +190,12 @@ def language_problem(cls, table):
     return Problem(X.astype(object), y, -2.5, 1, 1e-4, None)
 
 
+def gap_problem(cls, table):
+    """Texts in which any letter tells all others; equal chances of four letters and four signs are to be beaten."""
+    X = np.random.default_rng(0).choice(["abcd" * 6, "bcda" * 6, "cdab" * 6, "dabc" * 6], 60)
+    return Problem(X.astype(object), X, -np.log(8), 1, 1e-4, None)
+
+
 def speech_problem(cls, table):
     """Recordings of one or two tones, low or high, with silence behind each, and their words."""
     rng = np.random.default_rng(0)
@@ -242,6 +250,7 @@ PROBLEMS = {
     UNetSegmenter: mask_problem,
     PictureNetwork: picture_problem,
     SeriesNetwork: series_problem,
+    MaskedLanguageModel: gap_problem,
     LanguageModel: language_problem,
     Forecaster: forecast_problem,
     SpeechRecognizer: speech_problem,
@@ -290,7 +299,7 @@ def entering():
             return model._read(X)[1].padded()
         if isinstance(model, Translator):
             return coded(model.tokenizer_, list(X), torch.device("cpu")).padded()
-        if isinstance(model, LanguageModel):
+        if isinstance(model, CorpusLearner):
             return torch.from_numpy(model._joined(list(X)).astype(np.int64))[None]
         return torch.as_tensor(model._matrix(X)).float()
 

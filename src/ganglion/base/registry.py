@@ -30,6 +30,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "SpeechRecognizer": "ganglion.estimators.sequences.speech:SpeechRecognizer",
         "TextClassifier": "ganglion.estimators.sequences.text:TextClassifier",
         "LanguageModel": "ganglion.estimators.sequences.language:LanguageModel",
+        "MaskedLanguageModel": "ganglion.estimators.sequences.masked:MaskedLanguageModel",
         "TokenTagger": "ganglion.estimators.sequences.tagger:TokenTagger",
         "Translator": "ganglion.estimators.sequences.translator:Translator",
         "UNetSegmenter": "ganglion.estimators.pictures.unet:UNetSegmenter",

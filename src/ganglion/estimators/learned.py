@@ -162,7 +162,9 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
     "n_iter_": is_count,
     "n_updates_": is_count,
     "best_epoch_": lambda value: value is None or is_count(value),
-    "one_dimensional_": lambda value: isinstance(value, bool),
+    **dict.fromkeys(
+        ("one_dimensional_", "answers_", "several_", "started_"), lambda value: isinstance(value, bool)
+    ),
     "classes_": is_labels,
     "temperature_": lambda value: isinstance(value, float) and COLDEST <= value <= HOTTEST,
     "object_classes_": lambda value: is_labels(value, least=1),

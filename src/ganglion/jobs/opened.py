@@ -11,6 +11,7 @@ READERS = {
     "TextClassifier": "texts",
     "Translator": "texts",
     "LanguageModel": "texts",
+    "MaskedLanguageModel": "texts",
     "TokenTagger": "sentences",
     "Forecaster": "series",
 }

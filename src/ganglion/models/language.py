@@ -1,4 +1,4 @@
-"""A network that tells the next token of a text: recurrent, or a transformer that sees only what was before."""
+"""A network that tells tokens of a text: from what was before them, or with ``causal=False`` from what is around."""
 
 from typing import Any
 
@@ -17,7 +17,8 @@ SPREAD = 0.02  # of a vector's numbers at the start
 class LanguageNet(nn.Module):
     """``logits_t = W body(E x_1 ... E x_t)`` over all tokens.
 
-    The transformer is decoder-only: causal attention, norms in front (Radford et al. 2019). W starts at zero, so that
+    The transformer is decoder-only: causal attention, norms in front (Radford et al. 2019); with ``causal=False`` it
+    is encoder-only, and each place sees all others (Devlin et al. 2019, arXiv:1810.04805). W starts at zero, so that
     training starts from equal probabilities.
 
     Arguments:
@@ -28,6 +29,7 @@ class LanguageNet(nn.Module):
         heads, positions: of the transformer.
         dropout: share of what layers hand on.
         memory: places that the gates of "lstm" and "gru" remember at the start, see ``nn.recurrent.Recurrent``.
+        causal: whether a transformer's places see only what is before them; recurrent cells always do.
         tied: whether W is the table of the tokens' vectors (Press and Wolf 2017, arXiv:1608.05859).
 
     Raises ``ParameterError`` for an unknown cell, and for a memory of cells without gates.
@@ -49,6 +51,7 @@ class LanguageNet(nn.Module):
         dropout: float = 0.0,
         memory: int | None = None,
         tied: bool = False,
+        causal: bool = True,
     ) -> None:
         super().__init__()
         if cell not in CELLS:
@@ -60,7 +63,7 @@ class LanguageNet(nn.Module):
             )
         if cell == "transformer":
             self.body: nn.Module = Transformer(
-                units, heads, layers, causal=True, dropout=dropout, positions=positions_named(positions)(units, heads)
+                units, heads, layers, causal=causal, dropout=dropout, positions=positions_named(positions)(units, heads)
             )  # fmt: skip
             initialise_blocks(self.body)
         else:

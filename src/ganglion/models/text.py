@@ -103,6 +103,15 @@ class TextNet(nn.Module):
         self.pool = Pool(pool, self.encoder.width)
         self.answer = Answer(self.pool.width, start, dropout)
 
+    @torch.no_grad()
+    def begin_from(self, other: nn.Module) -> None:
+        """Take the vectors and the body of a language model of the same shape, ``models.language.LanguageNet``."""
+        self.embed.load_state_dict(other.embed.state_dict())  # type: ignore[union-attr, operator]
+        self.encoder.body.load_state_dict(other.body.state_dict())  # type: ignore[union-attr, operator]
+        if self.encoder.cell == "transformer":  # whose vectors enter as they are
+            nn.init.eye_(self.encoder.enter.weight)
+            nn.init.zeros_(self.encoder.enter.bias)
+
     def forward(self, codes: Tensor) -> Tensor:
         """(n, t) -> (n, k)."""
         there = codes > 0

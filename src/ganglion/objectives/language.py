@@ -1,4 +1,4 @@
-"""The loss of a language model: how improbable it finds each next token."""
+"""The losses of language models: how improbable they find each next token, or each that is hidden."""
 
 from collections.abc import Iterable
 
@@ -35,6 +35,53 @@ class NextToken(Objective):
         losses = token_losses(self.net(batch["x"]), batch["y"], self.smoothing if self.training else 0.0)
         asked = (batch["y"] != NOTHING).sum(1).clamp(min=1)
         return Step(losses.sum(1) / asked)
+
+
+class HiddenToken(Objective):
+    """``-log P(x_t | all that is not hidden)`` in nats, for each window the mean over its hidden places.
+
+    Of the ``share`` of tokens that are asked for, 8 of 10 are hidden behind ``mark``, one is replaced by a token drawn
+    at random and one left as it is, so that vectors of what is seen are of use too (Devlin et al. 2019,
+    arXiv:1810.04805).
+
+    Arguments:
+        model: codes (n, t) -> logits (n, t, k).
+        mark: the code that stands for what is hidden.
+        first, size: codes of tokens are ``first <= x < size``.
+        share: of the tokens, that are asked for.
+
+    Batches have ``x`` (n, t), codes.
+    """
+
+    def __init__(self, model: nn.Module, mark: int, first: int, size: int, share: float = 0.15) -> None:
+        super().__init__()
+        self.net, self.mark, self.first, self.size, self.share = model, mark, first, size, share
+
+    @property
+    def model(self) -> nn.Module:
+        """The language model."""
+        return self.net
+
+    def forward(self, batch: Batch, phase: str) -> Step:
+        """The loss (n,) of each window."""
+        x, told = hidden(batch["x"], self.mark, self.share)
+        drawn, other = torch.rand(x.shape, device=x.device), torch.randint_like(x, self.first, self.size)
+        asked = told != NOTHING
+        x = torch.where(asked & (drawn < 0.1), told, x)
+        losses = token_losses(self.net(torch.where(asked & (drawn > 0.9), other, x)), told)
+        return Step(losses.sum(1) / asked.sum(1).clamp(min=1))
+
+
+def hidden(
+    x: Tensor, mark: int, share: float, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
+    """Codes (n, t) with a share of them hidden behind ``mark``, and those (n, t) that are, -1 elsewhere.
+
+    >>> hidden(torch.tensor([[4, 5]]), 2, 1.0)
+    (tensor([[2, 2]]), tensor([[4, 5]]))
+    """
+    chosen = torch.rand(x.shape, generator=generator, device=x.device) < share
+    return x.masked_fill(chosen, mark), x.masked_fill(~chosen, NOTHING)
 
 
 def token_losses(logits: Tensor, y: Tensor, smoothing: float = 0.0) -> Tensor:

@@ -1,5 +1,6 @@
 """A language model: learns from texts what comes next, and writes on."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -9,33 +10,18 @@ from torch import Tensor
 
 from ganglion.base.device import pick_device
 from ganglion.base.errors import DataError
-from ganglion.base.fields import AtLeast, Between, Known, Search
+from ganglion.base.fields import AtLeast, Between
 from ganglion.base.numbers import number
-from ganglion.base.seeds import seed_from, seeded
-from ganglion.data.tokens import BEGIN, END, PAD, TOKENIZERS, UNKNOWN, Tokenizer, read_texts, tokenizer_named
-from ganglion.estimators.base import plain
-from ganglion.estimators.learner import Learner
-from ganglion.estimators.sequences.corpus import Answers, Stream
-from ganglion.estimators.sequences.reader import tokens_field
+from ganglion.base.seeds import seed_from
+from ganglion.data.tokens import BEGIN, END, PAD, UNKNOWN, read_texts
+from ganglion.estimators.sequences.corpus import Answers
+from ganglion.estimators.sequences.corpus_learner import CorpusLearner, Part, Rows, listed
 from ganglion.estimators.table import read_validation
-from ganglion.estimators.training import SetUp, make_plan, rates_of
 from ganglion.models.generate import generate
-from ganglion.models.language import LanguageNet
-from ganglion.nn.positions import POSITIONS, positions_named
-from ganglion.objectives.language import NextToken, token_losses, total_loss
-from ganglion.optim.optimizers import make_optimizer
-from ganglion.train.plan import numpy_on_one_thread
-
-SHAPE = ("cell", "units", "layers", "heads", "positions", "dropout", "memory", "tied")
-CHARACTERS_BELOW = 2_000_000  # characters of text, below which words are too rare to be learned
-PIECES = "bpe(4000)"
-SCORED = 50_000  # tokens of the training part that its score is taken from
-LEAST_HELD = 100  # tokens; fewer tell epochs apart by luck
-Rows = tuple[np.ndarray, np.ndarray]
-Part = Stream | Answers
+from ganglion.objectives.language import NextToken, token_losses
 
 
-class LanguageModel(Learner):
+class LanguageModel(CorpusLearner):
     """Learns to tell the next token of a text, and writes texts: a transformer or a recurrent network.
 
     ``P(x) = prod_t P(x_t | x_1 ... x_{t-1})``, by characters, bytes, words or pieces of words. Learned:
@@ -49,34 +35,10 @@ class LanguageModel(Learner):
     cell: Annotated[Literal["transformer", "lstm", "gru", "rnn"], "what reads: attention, or recurrent cells"] = (
         "transformer"
     )  # fmt: skip
-    units: Annotated[int, AtLeast(2), Search(32, 1024, log=True), "width of every layer"] = 128
-    layers: Annotated[int, AtLeast(1), Search(1, 12), "blocks, or recurrent layers"] = 4
-    heads: Annotated[int, AtLeast(1), "heads of a transformer's attention; they divide its units"] = 4
-    positions: Annotated[
-        str, Known("positions", lambda: list(POSITIONS), positions_named), "how a transformer tells places"
-    ] = "rotary"
-    context: Annotated[int, AtLeast(1), "tokens that are seen at most"] = 128
-    tokens: Annotated[
-        str,
-        Known("tokens", lambda: ["auto", *TOKENIZERS], tokens_field),
-        "what a text is cut into; auto takes characters of short texts and bpe(4000) of long ones",
-    ] = "auto"
-    tied: Annotated[bool, "whether inputs and outputs share the tokens' vectors"] = False
-    dropout: Annotated[
-        float, Between(0, 1, open_high=True), Search(0, 0.5), "share of what layers hand on that is dropped"
-    ] = 0.0
     memory: Annotated[
         int | None, AtLeast(2), "places that gates of lstm and gru keep what they read, at the start"
     ] = None
-    max_steps: Annotated[int | None, AtLeast(1), "updates at most, whatever the epochs"] = None
-    optimizer, lr, weight_decay, schedule = "muon", 4e-3, 0.1, "flat_cosine"
-    max_epochs = 10
-    preprocessor_ = None
-
-    _without = ("l1", "max_norm", "activity")
-
-    def _task(self) -> str:
-        return "language"
+    _shape = ("cell", "memory", *CorpusLearner._shape)
 
     # --- training -----------------------------------------------------------------------------------------
 
@@ -101,54 +63,25 @@ class LanguageModel(Learner):
         self._check()
         if sample_weight is not None:
             raise DataError("texts are learned without weights, got sample_weight; leave it out.")
-        again = self.warm_start and hasattr(self, "module_")
         given = listed(X)
         behind = None if y is None else read_texts(listed(y), len(given))
         texts = self._texts([*given, *(behind or [])])
         rows = read_validation(validation, len(given), [bool(text) or y is not None for text in given])
-        seed = seed_from(self.random_state)
-        with seeded(seed), numpy_on_one_thread():
-            if not again:
-                self.tokenizer_ = self._tokenizer(texts).learn(texts)
-                self.n_features_in_ = 1
-            self.answers_ = behind is not None
-            parts = (
+        self._trained(
+            texts,
+            lambda seed: (
                 self._parts(texts, rows, seed) if behind is None else self._pairs(given, behind, rows, seed)
-            )
-            return self._fit(*parts, seed, again)
+            ),
+        )
+        self.answers_ = behind is not None
+        return self
 
-    def _texts(self, X: Any) -> list[str]:
-        texts = [text for text in listed(X) if text]
-        if not texts:
-            raise DataError("a text, or a list of texts, is expected, got nothing to read; give some text.")
-        return texts
+    def _objective(self) -> NextToken:
+        return NextToken(self.module_)
 
-    def _tokenizer(self, texts: list[str]) -> Tokenizer:
-        name = self.tokens
-        if name == "auto":
-            name = "characters" if sum(map(len, texts)) < CHARACTERS_BELOW else PIECES
-        return tokenizer_named(name)
-
-    def _parts(self, texts: list[str], rows: Rows | None, seed: int) -> tuple[Stream, Stream]:
-        """The streams to learn from and to choose the epoch by, on the device; ``rows`` says which texts are which."""
-        device = pick_device(self.device)
-        rng = np.random.default_rng(seed)
-        if rows is None and len(texts) == 1:
-            whole = self.tokenizer_.encode(texts[0])
-            kept = len(whole) - round(self.validation_fraction * len(whole))
-            parts = [whole[:kept], whole[kept:]]
-        elif rows is None:
-            order = rng.permutation(len(texts))
-            kept = len(texts) - round(self.validation_fraction * len(texts))
-            parts = [self._joined([texts[i] for i in part]) for part in (order[:kept], order[kept:])]
-        else:  # what was given in some order is shuffled too, lest neighbours in a window tell of one another
-            parts = [self._joined([texts[i] for i in part]) for part in (rng.permutation(rows[0]), rows[1])]
-        if rows is None and len(parts[1]) < LEAST_HELD:
-            parts = [np.concatenate(parts), parts[1][:0]]
-        if len(parts[0]) < 2:
-            raise DataError(f"a text of at least 2 tokens is expected, got {len(parts[0])}; give more text.")
-        train, held = (Stream(torch.from_numpy(part.astype(np.int64)).to(device)) for part in parts)
-        return train, held
+    def _blocks(self, part: Part) -> Iterator[tuple[Tensor, Tensor]]:
+        """Windows that do not overlap, or pairs."""
+        return part.blocks(self.context)
 
     def _pairs(
         self, prompts: list[str], answers: list[str], rows: Rows | None, seed: int
@@ -162,77 +95,6 @@ class LanguageModel(Learner):
         device = pick_device(self.device)
         train, held = (Answers.of(self.tokenizer_, *texts, self.context, device) for texts in chosen)
         return train, held
-
-    def _joined(self, texts: list[str]) -> np.ndarray:
-        """Codes of texts, an end before the first and behind each."""
-        if not texts:
-            return np.zeros(0, np.int32)
-        codes, offsets = self.tokenizer_.encode_all(texts)
-        return np.concatenate([[END], np.insert(codes, offsets[1:], END)]).astype(np.int32)
-
-    def _fit(self, train: Part, held: Part, seed: int, again: bool) -> "LanguageModel":
-        if not again:
-            self.module_ = self._promised()
-        self.module_ = self._place(self.module_, train.told.device)
-        set_up = self._set_up(train)
-        validate = (lambda: self._validation(held)) if len(held) else None
-        contents = (item for part in (train, held) for item in part.contents())
-        run = self._train(set_up, seed, contents, validate)
-        parts = {"train": train.first(SCORED)} | ({"validation": held} if len(held) else {})
-        scores = {name: self._told(part) for name, part in parts.items()}
-        dummy = {"dummy": self._dummy(train, held if len(held) else train)}
-        self._rest()
-        self._record(run, set_up, data=self._facts(train, held), scores=scores, baselines=dummy)
-        return self
-
-    def _promised(self) -> LanguageNet:
-        shape = {k: plain(getattr(self, k)) for k in SHAPE}
-        return LanguageNet(self.tokenizer_.size, **shape)
-
-    def _set_up(self, train: Part) -> SetUp:
-        objective = NextToken(self.module_)
-        precision = "float32" if self.precision == "auto" else self.precision
-        plan = make_plan(
-            self,
-            self.module_,
-            len(train.batches(self.context, 1)),  # type: ignore[arg-type]
-            train.told.device,
-            precision=precision,
-            uses=train.places(self.context),
-        )
-        batches = train.batches(self.context, plan.batch_size)
-        return Steps(
-            self, objective, make_optimizer(self.optimizer, objective, **rates_of(self)), batches, plan
-        )
-
-    def _validation(self, held: Part) -> dict[str, float]:
-        told = self._told(held)
-        return {"val_loss": told["loss"], "val_score": told["score"]}
-
-    @torch.inference_mode()
-    def _told(self, part: Part) -> dict[str, float]:
-        """Mean ``-log P`` of a token in nats, over windows that do not overlap; its opposite is the score."""
-        was_training = self.module_.training
-        self.module_.eval()
-        total, asked = total_loss(self.module_, part.blocks(self.context))
-        self.module_.train(was_training)
-        loss = total / max(asked, 1)
-        return {"loss": loss, "score": -loss, "perplexity": float(np.exp(min(loss, 700.0)))}
-
-    def _dummy(self, train: Part, part: Part) -> dict[str, float]:
-        """The scores of telling each token's frequency in the training text, one added to each count."""
-        counts = torch.bincount(train.told, minlength=self.tokenizer_.size).double() + 1
-        loss = float(-(counts / counts.sum()).log()[part.told].mean())
-        return {"loss": loss, "score": -loss, "perplexity": float(np.exp(loss))}
-
-    def _facts(self, train: Part, held: Part) -> dict[str, Any]:
-        sizes = {"n_train": len(train), "n_validation": len(held)}
-        return {
-            "n_rows": sum(sizes.values()),
-            **sizes,
-            "tokens": self.tokenizer_.size,
-            "tokenizer": repr(self.tokenizer_),
-        }
 
     # --- answering ----------------------------------------------------------------------------------------
 
@@ -321,11 +183,7 @@ class LanguageModel(Learner):
             prompts = listed(X)
             texts = prompts, read_texts(listed(y), len(prompts))
             return self._told(Answers.of(self.tokenizer_, *texts, self.context, torch.device("cpu")))["score"]
-        texts = self._texts(X)
-        codes = self.tokenizer_.encode(texts[0]) if len(texts) == 1 else self._joined(texts)
-        if len(codes) < 2:
-            raise DataError(f"a text of at least 2 tokens is expected, got {len(codes)}; give more text.")
-        return self._told(Stream(torch.from_numpy(codes.astype(np.int64))))["score"]
+        return self._told(self._stream(X))["score"]
 
     @torch.inference_mode()
     def predict(self, X: Any) -> list[str]:
@@ -339,28 +197,3 @@ class LanguageModel(Learner):
             code = int(logits.argmax())
             found.append("" if code == END else self.tokenizer_.decode([code]))
         return found
-
-    def _blank(self) -> list[str]:
-        return [""]
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array, tags.input_tags.string = False, True
-        tags.target_tags.required = False
-        return tags
-
-
-def listed(X: Any) -> list[str]:
-    """The texts of a list, an array or a column, or the one that is given."""
-    return [X] if isinstance(X, str) else read_texts(X)
-
-
-class Steps(SetUp):
-    """A set-up whose run may be bounded by its number of updates."""
-
-    def arguments(self, *given: Any) -> dict[str, Any]:
-        """As of every run; ``max_steps`` takes the place of the epochs where it is given."""
-        arguments = super().arguments(*given)
-        if self.settings.max_steps is not None:
-            arguments |= {"epochs": None, "max_steps": self.settings.max_steps}
-        return arguments

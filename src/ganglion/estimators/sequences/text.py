@@ -8,12 +8,13 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from ganglion.base.errors import DataError
+from ganglion.base.errors import DataError, ParameterError
 from ganglion.base.fields import AtLeast, Between, Known, Search
 from ganglion.base.seeds import seed_from, seeded
 from ganglion.data.padded import Ragged
 from ganglion.data.tokens import PAD, TOKENIZERS, read_texts, tokenizer_named
 from ganglion.estimators.classes import ClassTarget
+from ganglion.estimators.sequences.corpus_learner import CorpusLearner
 from ganglion.estimators.sequences.network import SequenceNetwork, SequencePart
 from ganglion.estimators.sequences.reader import tokens_field
 from ganglion.estimators.table import read_validation, read_weight
@@ -59,14 +60,19 @@ class TextClassifier(ClassTarget, SequenceNetwork):
     ] = 0.5
     units, layers, max_epochs = 96, 1, 4
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation: Any = None) -> "TextClassifier":
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, validation: Any = None, start: Any = None
+    ) -> "TextClassifier":
         """Learn from texts X (n,) and their classes y (n,), with optional weights (n,).
 
         X is a list, an array or a column of texts; missing ones count as empty. ``validation`` (n,) is true for the
         texts that are not trained on and choose the epoch; without it ``validation_fraction`` of them are split off
-        by chance. Raises ``DataError`` or ``ParameterError``.
+        by chance. ``start`` is a fitted ``MaskedLanguageModel`` or ``LanguageModel`` of the same ``cell``, ``units``
+        and so on: texts are cut as it cuts them, and the reader begins with what it learned (fine-tuning; Devlin et
+        al. 2019, arXiv:1810.04805). Raises ``DataError`` or ``ParameterError``.
         """
         self._check()
+        self._check_start(start)
         self._need(y)
         again = self.warm_start and hasattr(self, "module_")
         texts = read_texts(X)
@@ -80,11 +86,11 @@ class TextClassifier(ClassTarget, SequenceNetwork):
         parts = read_validation(validation, len(texts))
         seed = seed_from(self.random_state)
         with seeded(seed), numpy_on_one_thread():
-            return self._fit(texts, codes, weight, parts or self._split(codes, seed), seed, again)
+            return self._fit(texts, codes, weight, parts or self._split(codes, seed), seed, again, start)
 
     def _fit(
         self, texts: list[str], y: np.ndarray, weight: np.ndarray, rows: tuple[np.ndarray, np.ndarray], seed: int,
-        again: bool,
+        again: bool, start: Any,
     ) -> "TextClassifier":  # fmt: skip
         device = self._device()
         if again:
@@ -92,16 +98,44 @@ class TextClassifier(ClassTarget, SequenceNetwork):
         else:
             self._learn_target(y[rows[0]], weight[rows[0]])
             self.n_features_in_ = 1
-            read = [texts[i] for i in rows[0]]
-            self.tokenizer_ = tokenizer_named(self._tokens(len(read))).learn(self._cleaned(read))
+            read, self.started_ = [texts[i] for i in rows[0]], start is not None
+            self.tokenizer_ = (
+                start.tokenizer_
+                if self.started_
+                else tokenizer_named(self._tokens(len(read))).learn(self._cleaned(read))
+            )
         train, held = (self._part(texts, y, weight, part, device) for part in rows)
         if not again:
             self.module_ = self._build(self._start(y[rows[0]], weight[rows[0]]).float())
             self._count(train, weight[rows[0]])
+            if self.started_:
+                self.module_.begin_from(start.module_)
         self.module_ = self._place(self.module_, device)
         run, set_up = self._run(train, held, seed)
         self._conclude(run, set_up, train, held)
         return self
+
+    def _check_start(self, start: Any) -> None:
+        """Refuse to begin from what does not fit."""
+        if start is None:
+            return
+        check_is_fitted(start, ["module_"])
+        if not isinstance(start, CorpusLearner):
+            raise ParameterError(
+                f"start must be a fitted MaskedLanguageModel or LanguageModel, got a {type(start).__name__}; leave it "
+                "out, or learn one from texts first."
+            )
+        shape = {"cell": getattr(start, "cell", "transformer"), "units": start.units, "layers": start.layers}
+        shape |= (
+            {"heads": start.heads, "positions": start.positions} if shape["cell"] == "transformer" else {}
+        )
+        shape |= {"bidirectional": False} if shape["cell"] != "transformer" else {}
+        if any(getattr(self, k) != v for k, v in shape.items()):
+            wanted = ", ".join(f"{k}={v!r}" for k, v in shape.items())
+            raise ParameterError(
+                f"a classifier that begins from a {type(start).__name__} must have its shape, got another; set "
+                f"{wanted}."
+            )
 
     def _tokens(self, n: int) -> str:
         """The name of the tokenizer for so many texts."""
@@ -130,8 +164,9 @@ class TextClassifier(ClassTarget, SequenceNetwork):
         self.module_.ratio.copy_(torch.from_numpy(ratios))
 
     def _cleaned(self, texts: list[str]) -> list[str]:
-        """Texts as the tokenizer gets them; where it was named by the user, as they are."""
-        return [by_length(text) for text in texts] if self.tokens == "auto" else texts
+        """Texts as the tokenizer gets them; where it was named by the user, or comes with a start, as they are."""
+        own = self.tokens == "auto" and not self.started_
+        return [by_length(text) for text in texts] if own else texts
 
     # --- texts as codes -----------------------------------------------------------------------------------
 

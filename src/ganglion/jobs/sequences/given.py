@@ -48,12 +48,17 @@ def text_columns(opened: Opened, known: list[str], target: str) -> list[str]:
 def job_on(opened: Opened, source: Any, target: str | None) -> Job:
     """The job of new data with their truth, for models whose answers are texts, tags or series."""
     kind = type(opened.estimator).__name__
-    return {
+    makers = {
         "Translator": pairs_on,
         "TokenTagger": tags_on,
         "LanguageModel": corpus_on,
         "Forecaster": series_on,
-    }[kind](opened, source, target)
+    }
+    if kind not in makers:
+        raise DataError(
+            f"a {kind} is judged from Python alone, by score(texts); its answers come by predict."
+        )
+    return makers[kind](opened, source, target)
 
 
 def pairs_on(opened: Opened, source: Any, target: str | None) -> Job:
