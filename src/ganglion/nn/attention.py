@@ -104,13 +104,25 @@ def attend(
     2.0
     """  # fmt: skip
     added = _added(seen, bias, q.dtype)
-    dropped = drop is not None and drop.training and getattr(drop, "p", 0.0)
-    if not dropped and (k.shape[2] >= FUSED_FROM or q.device.type != "cpu"):
+    if not dropped(drop) and (k.shape[2] >= FUSED_FROM or q.device.type != "cpu"):
+        if slow_backwards(q):
+            q, k, v = (part.float() for part in (q, k, v))
+            added = None if added is None else added.float()
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=added)
     else:
         shares = _shares(q, k, added)
         out = (shares if drop is None else drop(shares)).to(v.dtype) @ v
     return out if seen is None else out * seen.any(-1, keepdim=True)
+
+
+def dropped(drop: nn.Module | None) -> bool:
+    """Whether a module that drops weights would drop some now."""
+    return drop is not None and drop.training and bool(getattr(drop, "p", 0.0))
+
+
+def slow_backwards(q: Tensor) -> bool:
+    """Whether torch's fused kernel takes too long backwards: in bf16 on a CPU four times as long as in float32."""
+    return q.device.type == "cpu" and q.dtype == torch.bfloat16 and torch.is_grad_enabled()
 
 
 class MultiHeadAttention(nn.Module):
@@ -173,9 +185,15 @@ class MultiHeadAttention(nn.Module):
         """
         q, cache = self._compared(x, memory, cache)
         t, s = q.shape[2], cache.keys.shape[2]
-        seen = visible(there, t, s, causal=self.causal, window=self.window, device=x.device)
         bias = None if self.cross else self.positions.bias(t, s)
-        taken = attend(q, *cache, seen, bias, self.drop)
+        plain = there is None and self.window is None and bias is None and not dropped(self.drop)
+        if (
+            self.causal and plain and t in (1, s) and not slow_backwards(q)
+        ):  # the kernel leaves out the future, and of one place there is none
+            taken = F.scaled_dot_product_attention(q, *cache, is_causal=t > 1)
+        else:
+            seen = visible(there, t, s, causal=self.causal, window=self.window, device=x.device)
+            taken = attend(q, *cache, seen, bias, self.drop)
         return self.out(taken.transpose(1, 2).flatten(2)), cache
 
     def weights(self, x: Tensor, there: Tensor | None = None, memory: Tensor | None = None) -> Tensor:
@@ -194,16 +212,17 @@ class MultiHeadAttention(nn.Module):
         if self.cross:
             cache = self.remember(memory) if cache is None else cache
             return self._heads(self.query(x), 1)[0], cache
-        parts = self.query(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         start = 0 if cache is None else cache.keys.shape[2]
-        (q, k), v = self.positions.turn(parts[:2], start).unbind(0), parts[2]
+        compared, v = self.query(x).split((2 * x.shape[2], x.shape[2]), 2)
+        compared, v = compared.unflatten(2, (2 * self.heads, -1)), v.unflatten(2, (self.heads, -1))
+        (q, k), v = self.positions.turn(compared.transpose(1, 2), start).chunk(2, 1), v.transpose(1, 2)
         if cache is not None:
             k, v = torch.cat([cache.keys, k], 2), torch.cat([cache.values, v], 2)
         return q, Cache(k, v)
 
     def _heads(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
         """(n, t, parts d) -> parts of (n, h, t, e)."""
-        return x.unflatten(2, (parts, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        return tuple(part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in x.chunk(parts, 2))
 
 
 class AdditiveAttention(nn.Module):

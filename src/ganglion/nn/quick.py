@@ -23,7 +23,12 @@ def onednn_is_quicker() -> bool:
     """Whether this is a processor on which oneDNN was measured to win."""
     if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         return False
-    return torch.backends.cpu.get_cpu_capability() == "AVX512" and "AuthenticAMD" in _processor()
+    return torch.backends.cpu.get_cpu_capability() == "AVX512" and is_amd()
+
+
+def is_amd() -> bool:
+    """Whether AMD made the processor."""
+    return "AuthenticAMD" in _processor()
 
 
 def _processor() -> str:

@@ -23,12 +23,13 @@ ADAM_BETA2 = 0.95  # reacts sooner than 0.999 when a run is a few thousand steps
 
 @dataclass(frozen=True)
 class Wanted:
-    """What every optimiser is made from: the module, step size, weight decay and momentum (beta_1)."""
+    """What every optimiser is made from: the module, step size, weight decay, momentum (beta_1), and arithmetic."""
 
     module: nn.Module
     lr: float
     weight_decay: float
     momentum: float
+    bf16: bool = False
 
     @property
     def groups(self) -> list[dict[str, Any]]:
@@ -136,7 +137,7 @@ def muon(mu: float = 0.95, rounds: int = 5, beta2: float = ADAM_BETA2) -> Maker:
             for orthogonal in (True, False):
                 params = [p for p in g["params"] if (p in turned) == orthogonal]
                 groups += [{**g, "params": params, "orthogonal": orthogonal}] if params else []
-        return Muon(groups, mu, rounds, lr=w.lr, betas=(w.momentum, beta2))
+        return Muon(groups, mu, rounds, w.bf16, lr=w.lr, betas=(w.momentum, beta2))
 
     return make
 
@@ -190,7 +191,12 @@ def optimizer_named(text: str) -> Maker:
 
 
 def make_optimizer(
-    text: str, module: nn.Module, lr: float, weight_decay: float = 0.0, momentum: float = 0.9
+    text: str,
+    module: nn.Module,
+    lr: float,
+    weight_decay: float = 0.0,
+    momentum: float = 0.9,
+    bf16: bool = False,
 ) -> Any:
     """The named optimiser over a module; weights are decayed, biases and norms are not.
 
@@ -199,6 +205,7 @@ def make_optimizer(
         lr: step size.
         weight_decay: decoupled or an L2 term in the gradient, as each function says.
         momentum: of ``sgd`` and ``nesterov``; beta_1 of the others that have one.
+        bf16: whether products of the optimiser itself, muon's, are rounded as those of the network are.
 
     Raises ``ParameterError`` for an unknown name and for arguments out of range.
 
@@ -207,7 +214,7 @@ def make_optimizer(
     >>> make_optimizer("adam(beta2=0.999)", nn.Linear(2, 1), 0.1).param_groups[0]["betas"]
     (0.9, 0.999)
     """
-    return optimizer_named(text)(Wanted(module, lr, weight_decay, momentum))
+    return optimizer_named(text)(Wanted(module, lr, weight_decay, momentum, bf16))
 
 
 def goes_flat(text: str) -> bool:

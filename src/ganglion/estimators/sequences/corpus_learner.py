@@ -22,7 +22,7 @@ from ganglion.nn.positions import POSITIONS, positions_named
 from ganglion.objectives.base import Objective
 from ganglion.objectives.language import total_loss
 from ganglion.optim.optimizers import make_optimizer
-from ganglion.train.plan import numpy_on_one_thread
+from ganglion.train.plan import numpy_on_one_thread, sequence_precision
 
 CHARACTERS_BELOW = 2_000_000  # characters of text, below which words are too rare to be learned
 PIECES = "bpe(4000)"
@@ -144,20 +144,16 @@ class CorpusLearner(Learner):
         return LanguageNet(self.tokenizer_.size, **{k: plain(getattr(self, k)) for k in self._shape})
 
     def _set_up(self, train: Part) -> SetUp:
-        objective = self._objective()
-        precision = "float32" if self.precision == "auto" else self.precision
-        plan = make_plan(
-            self,
-            self.module_,
-            len(train.batches(self.context, 1)),  # type: ignore[arg-type]
-            train.told.device,
-            precision=precision,
-            uses=train.places(self.context),
-        )
+        objective, device = self._objective(), train.told.device
+        precision = self.precision
+        if precision == "auto":  # what recurrent cells carry over many places would lose digits on its way
+            attends = getattr(self, "cell", "transformer") == "transformer"
+            precision = sequence_precision("transformer", self.units, device) if attends else "float32"
+        n, places = len(train.batches(self.context, 1)), train.places(self.context)  # type: ignore[arg-type]
+        plan = make_plan(self, self.module_, n, device, precision=precision, uses=places)
         batches = train.batches(self.context, plan.batch_size)
-        return Steps(
-            self, objective, make_optimizer(self.optimizer, objective, **rates_of(self)), batches, plan
-        )
+        rates = rates_of(self) | {"bf16": precision == "bf16"}
+        return Steps(self, objective, make_optimizer(self.optimizer, objective, **rates), batches, plan)
 
     def _validation(self, held: Part) -> dict[str, float]:
         told = self._told(held)

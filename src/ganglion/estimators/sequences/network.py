@@ -18,6 +18,7 @@ from ganglion.estimators.training import Part, SetUp, make_plan, rates_of
 from ganglion.objectives.supervised import Supervised
 from ganglion.optim.optimizers import make_optimizer
 from ganglion.train.denormals import tiny_is_zero
+from ganglion.train.plan import sequence_precision
 from ganglion.train.run import Run
 
 YARDSTICK_ROWS = 20_000  # training sequences that simple models are fitted on
@@ -80,8 +81,11 @@ class SequenceNetwork(ReaderFields, SupervisedLearner):
         """Objective, optimiser, ragged batches and plan."""
         objective = Supervised(self.module_, self._loss(smooth=True), self.l1, self.max_norm, self.activity)
         places = float(np.mean(train.x.lengths))  # a weight is used once a place
-        precision = "float32" if self.precision == "auto" else self.precision
         device = train.x.values.device
+        precision = self.precision
+        if precision == "auto":  # a number may need all digits, a class does not
+            classes = hasattr(self, "classes_")
+            precision = sequence_precision(self.cell, self.units, device) if classes else "float32"
         plan = make_plan(self, self.module_, len(train.x), device, precision=precision, uses=places)
         batches = RaggedBatches(train.x, train.tensors(), plan.batch_size)
         optimizer = make_optimizer(self.optimizer, objective, **rates_of(self))
