@@ -204,7 +204,8 @@ def write(text: str, options: argparse.Namespace) -> None:
     for _ in range(options.rounds):
         for cached, taken in rates.items():
             start = time.process_time()
-            generate(model.module_.step, prompt, length=255, context=256, cached=cached)
+            ask = model.module_.writing() if cached else model.module_.step
+            generate(ask, prompt, length=255, context=256, cached=cached)
             taken.append(255 / (time.process_time() - start))
     with_, without = median(rates[True]), median(rates[False])
     print(

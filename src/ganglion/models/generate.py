@@ -47,15 +47,16 @@ def generate(
     seen = prompt[:, -context:]
     state, new, said = None, seen, []
     over = torch.zeros(len(prompt), dtype=torch.bool, device=prompt.device)
+    never = torch.tensor(forbidden, dtype=torch.int64, device=prompt.device)
     for _ in range(length):
         if seen.shape[1] > context:
             seen = seen[:, -max(1, context // 2) :]
             state, new = None, seen
         logits, state = ask(new, state) if cached else ask(seen, None)
         last = logits[:, -1].float()
-        last[:, list(forbidden)] = -torch.inf
+        last.index_fill_(1, never, -torch.inf)
         token = choose(last, **draw)
-        said.append(torch.where(over, -1, token))
+        said.append(token if end is None else torch.where(over, -1, token))
         if end is not None:
             over = over | (token == end)
             if bool(over.all()):

@@ -190,7 +190,7 @@ class MultiHeadAttention(nn.Module):
         if (
             self.causal and plain and t in (1, s) and not slow_backwards(q)
         ):  # the kernel leaves out the future, and of one place there is none
-            taken = F.scaled_dot_product_attention(q, *cache, is_causal=t > 1)
+            taken = F.scaled_dot_product_attention(q, *cache, is_causal=bool(t > 1))
         else:
             seen = visible(there, t, s, causal=self.causal, window=self.window, device=x.device)
             taken = attend(q, *cache, seen, bias, self.drop)

@@ -119,11 +119,15 @@ class Rotary(Positions):
 
     def turn(self, x: Tensor, start: int = 0) -> Tensor:
         """(..., t, e) -> the same."""
-        stop = start + x.shape[-2]
+        cos, sin = self.at(start, x.shape[-2]).to(x.dtype)
+        return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
+
+    def at(self, start: int, places: int = 1) -> Tensor:
+        """What numbers are multiplied by, and those that stand half a head away: (2, places, e)."""
+        stop = start + places
         if stop > self.turns.shape[1]:
             self.turns = self._turns(max(stop, 2 * self.turns.shape[1]))
-        cos, sin = self.turns[:, start:stop].to(x.dtype)
-        return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
+        return self.turns[:, start:stop]
 
     @torch.inference_mode(False)  # what is made while answering is used in training too
     @torch.no_grad()

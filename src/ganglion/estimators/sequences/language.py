@@ -132,7 +132,7 @@ class LanguageModel(CorpusLearner):
         check_is_fitted(self, ["module_"])
         codes = torch.from_numpy(self._prompt(prompt).astype(np.int64))[None].expand(n or 1, -1)
         found = generate(
-            self.module_.step, codes, length=length, context=self.context, end=END if stop else None,
+            self.module_.writing(), codes, length=length, context=self.context, end=END if stop else None,
             forbidden=(PAD, UNKNOWN, BEGIN) if stop else (PAD, UNKNOWN, BEGIN, END),
             temperature=temperature, top_k=top_k, top_p=top_p,
             generator=torch.Generator().manual_seed(seed_from(random_state)),
