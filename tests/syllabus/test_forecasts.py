@@ -29,3 +29,20 @@ def test_time_series_forecasting(measuring):
         own, naive = (tried.scores[who]["mase"] for who in ("Forecaster", "seasonal naive"))
         assert own < 1
         assert own < naive
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_stock_price_prediction():
+    """Of a hundred random walks at most ten in which the network is said to beat the last value, by p below 0.05."""
+    gains = 0
+    for seed in range(100):
+        prices = 5 + np.cumsum(np.random.default_rng(seed).normal(0, 0.02, 400))
+        model = Forecaster(network="linear", horizon=5, lookback=20, max_epochs=5, random_state=0)
+        tried = model.fit(prices[:300]).backtest(prices, start=300, stride=5, refit=0)
+        assert "last value" in tried.scores
+        assert tried.verdict in str(tried)
+        found = tried.against_last["Forecaster"]
+        assert ("Forecaster" in tried.beats_last_value) == (found.statistic < 0 and found.p_value < 0.05)
+        gains += "Forecaster" in tried.beats_last_value
+    assert gains <= 10, gains
