@@ -3,6 +3,7 @@
 Axes: n waves, T samples, F frames, B bands, S steps, k symbols, of which 0 is the blank.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from ganglion.nn.spec_augment import SpecAugment
 
 STRIDES = {1: (1, 1), 2: (2, 1), 4: (2, 2)}  # along time, of the two convolutions
 CHANNELS = 16
+NEPERS_A_DECIBEL = math.log(10) / 10  # of power
 
 
 class Subsample(nn.Module):
@@ -65,6 +67,8 @@ class SpeechNet(nn.Module):
         rate: samples a second.
         bands: of pitch.
         stride: 10 ms frames that make a step.
+        normalise: "recording" takes each band's mean over a recording away, "data" that over all of training.
+        range_db: decibels below a recording's loudest moment that are heard; what is softer counts as so loud.
         units: of the subsampled features and of the encoder.
         mask_bands, mask_frames: see ``nn.spec_augment.SpecAugment``.
         dropout: inside the encoder and before the outputs.
@@ -82,6 +86,8 @@ class SpeechNet(nn.Module):
         rate: int,
         bands: int = 40,
         stride: int = 4,
+        normalise: str = "data",
+        range_db: float | None = None,
         units: int = 64,
         mask_bands: int = 0,
         mask_frames: int = 0,
@@ -91,7 +97,8 @@ class SpeechNet(nn.Module):
         super().__init__()
         with torch.device("cpu"):  # its filters are compared as they are made, which shapes alone cannot be
             self.mel = LogMel(rate, bands)
-        self.scale = Scale(bands)
+        self.scale, self.by_recording = Scale(bands), normalise == "recording"
+        self.range = None if range_db is None else range_db * NEPERS_A_DECIBEL
         self.hide = SpecAugment(mask_bands, mask_frames)
         self.subsample = Subsample(bands, units, stride)
         self.encoder = Encoder(inputs=units, units=units, dropout=dropout, **encoder)
@@ -113,7 +120,11 @@ class SpeechNet(nn.Module):
         heard = ~waves.isnan()
         x, frames = self.mel(waves, heard.sum(1))
         there = torch.arange(x.shape[1], device=x.device) < frames[:, None]
-        return x.masked_fill(~there[..., None], float("nan")), frames
+        x = x.masked_fill(~there[..., None], float("nan"))
+        if self.range is not None:
+            loudest = x.nan_to_num(nan=-torch.inf).amax((1, 2), keepdim=True)
+            x = torch.maximum(x, loudest - self.range)
+        return x - x.nanmean(1, keepdim=True) if self.by_recording else x, frames
 
     def forward(self, waves: Tensor) -> Tensor:
         """(n, T) -> logits (n, S, k); what stands behind a wave's ``steps`` means nothing."""

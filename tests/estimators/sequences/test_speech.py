@@ -9,6 +9,7 @@ import torch
 from ganglion import SpeechRecognizer, load
 from ganglion.base.errors import DataError, ParameterError
 from ganglion.metrics.edits import word_error_rate
+from ganglion.models.speech import SpeechNet
 from ganglion.models.spotting import hits_and_alarms
 
 RATE = 4000
@@ -276,3 +277,20 @@ def test_what_is_refused(settings, X, y, error, message):
             given[0] if X is None else X, given[1] if y is None else y
         )
     assert "\n" not in str(told.value)
+
+
+def test_a_recording_may_be_its_own_measure():
+    """By recording a softer one is the same to the network; by range what is softer than it counts as just there."""
+    sound = torch.randn(1, 4_000) * torch.linspace(0.1, 1, 4_000)
+    for options, same in (({}, False), ({"normalise": "recording"}, True)):
+        net = SpeechNet(5, rate=8_000, units=8, cell="gru", **options).eval()
+        with torch.no_grad():
+            assert torch.allclose(net(sound), net(sound / 4), atol=1e-3) == same
+    heard = SpeechNet(5, rate=8_000, units=8, cell="gru", range_db=20.0)
+    ragged = torch.cat([sound, sound.masked_fill(torch.arange(4_000) >= 2_000, torch.nan)])
+    x, frames = heard.features(ragged)
+    plain, _ = SpeechNet(5, rate=8_000, units=8, cell="gru").features(ragged)
+    for row, own, n in zip(x, plain, frames):
+        known = own[:n]
+        torch.testing.assert_close(row[:n], known.clamp(min=known.max() - np.log(10) * 2))
+        assert row[n:].isnan().all()

@@ -32,7 +32,7 @@ from ganglion.objectives.ctc import CTC, ctc_losses, steps_needed
 from ganglion.optim.optimizers import make_optimizer
 from ganglion.train.plan import numpy_on_one_thread
 
-SHAPE = ("rate", "bands", "stride", *READER)
+SHAPE = ("rate", "bands", "stride", "normalise", "range_db", *READER)
 FIRST = 2  # label of the tokenizer's first own code; 0 is the blank, 1 what was not learned
 ANSWER_SAMPLES = 2**20  # of all waves that go through the network together outside training
 SCORED = 1_000  # training recordings that the training score is taken from

@@ -19,6 +19,13 @@ class SpeechFields(ReaderFields):
     ] = 8_000  # fmt: skip
     bands: Annotated[int, Between(4, 256), "of pitch, evenly spaced on the mel scale"] = 40
     stride: Annotated[Literal[1, 2, 4], "frames of 10 ms that make a step; a label needs one at least"] = 4
+    normalise: Annotated[
+        Literal["data", "recording"],
+        "whose mean is taken from each band: recording's own, for voices and microphones that were not learned",
+    ] = "data"
+    range_db: Annotated[
+        float | None, Between(1, 200), "decibels below a recording's loudest moment that are heard"
+    ] = None
     noise: Annotated[
         float, Between(0, 10), "white noise in training at most, as a share of a wave's amplitude"
     ] = 0.2
