@@ -64,6 +64,13 @@ class Muon(VectorAdam):
             amsgrad=False, maximize=False,
         )  # fmt: skip
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Back to a saved state; the kernel counts steps in single precision, whatever the parameters have."""
+        super().load_state_dict(state_dict)
+        for state in self.state.values():
+            if "t" in state:
+                state["t"] = state["t"].float()
+
     def _turn(self, params: list[Tensor], group: dict[str, Any]) -> None:
         """The update of matrices of one shape."""
         for p in params:
