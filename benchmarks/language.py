@@ -4,6 +4,7 @@
     python benchmarks/language.py time                   seconds to 1.88 nats, beside the script, eager and compiled
     python benchmarks/language.py speed [--rounds 5]     training tokens per second, in turns
     python benchmarks/language.py generate [--rounds 3]  tokens per second with the cache and without, context 256
+    python benchmarks/language.py parts [--rounds 5]     where a step's time goes, in 32 and in 16 bits
 
 4 layers of width 128, 4 heads, context 64, no dropout; the first 90 % of the text to learn from; the loss is that over
 windows of 64 of the whole rest, which do not overlap. The script is the CPU configuration of nanoGPT: learned
@@ -138,7 +139,7 @@ def quality(text: str, options: argparse.Namespace) -> None:
     """The loss after 2,000 steps."""
     losses = []
     for seed in range(options.seeds):
-        model = ours(text, random_state=seed)
+        model = ours(text, random_state=seed, precision=options.precision)
         losses.append(model.record_.scores["validation"]["loss"])
         print(f"seed {seed}: {losses[-1]:.4f} nats, {model.record_.seconds:.0f} s", flush=True)
     print(
@@ -151,7 +152,7 @@ def speed(text: str, options: argparse.Namespace) -> None:
     codes, size = codes_of(text)
     steps, rates = 60, {"Ganglion": [], "script, eager": [], "script, compiled": []}
     for _ in range(options.rounds):
-        rates["Ganglion"].append(BATCH * CONTEXT / per_step(text))
+        rates["Ganglion"].append(BATCH * CONTEXT / per_step(text, options.precision))
         for name, compiled in (("script, eager", False), ("script, compiled", True)):
             if compiled and not options.compiled:
                 continue
@@ -162,12 +163,12 @@ def speed(text: str, options: argparse.Namespace) -> None:
     print(table(["", "tokens per second", "spread", "Ganglion / this"], rows))
 
 
-def per_step(text: str) -> float:
+def per_step(text: str, precision: str) -> float:
     """Processor seconds of a step: the difference of a longer and a shorter fit, both scored alike."""
     taken = []
     for steps in (20, 80):
         start = time.process_time()
-        ours(text[:200_000], max_steps=steps, max_epochs=1)
+        ours(text[:200_000], max_steps=steps, max_epochs=1, precision=precision)
         taken.append(time.process_time() - start)
     return (taken[1] - taken[0]) / 60
 
@@ -178,7 +179,7 @@ def time_to(text: str, options: argparse.Namespace) -> None:
     rows = []
     for steps in options.steps:
         start = time.process_time()
-        model = ours(text, max_steps=steps)
+        model = ours(text, max_steps=steps, precision=options.precision)
         loss = model.record_.scores["validation"]["loss"]
         rows.append(
             [f"Ganglion, {steps} steps, whole fit", f"{loss:.3f}", f"{time.process_time() - start:.0f}"]
@@ -191,6 +192,52 @@ def time_to(text: str, options: argparse.Namespace) -> None:
         rows.append([name, f"{found['loss']:.3f}", f"{found['seconds']:.0f}"])
         print(rows[-1], flush=True)
     print(table(["", "loss", f"processor seconds to {GOAL} nats"], rows))
+
+
+def step_parts(text: str, options: argparse.Namespace) -> None:
+    """Milliseconds of the three parts of a step, by arithmetic, positions and optimiser, in turns."""
+    kinds: dict[str, dict[str, Any]] = {
+        "float32": {},
+        "bf16": {"bf16": True},
+        "bf16, no rotary positions": {"bf16": True, "positions": "sinusoidal"},
+        "bf16, AdamW (torch's, one vector after another)": {"bf16": True, "optimizer": "adamw"},
+    }
+    codes, size = codes_of(text)
+    taken: dict[str, list[list[float]]] = {name: [] for name in kinds}
+    for _ in range(options.rounds):
+        for name, kind in kinds.items():
+            taken[name].append(timed_steps(codes[: BATCH * (CONTEXT + 1)], size, **kind))
+    rows = []
+    for name, rounds in taken.items():
+        found = [median(part) for part in zip(*rounds)]
+        rows.append([name, *(f"{v:.1f}" for v in found), f"{sum(found):.1f}"])
+    print(table(["ms a step", "forwards", "backwards", "update", "all"], rows))
+
+
+def timed_steps(
+    codes: Tensor, size: int, bf16: bool = False, positions: str = "rotary", optimizer: str = "muon"
+) -> list[float]:
+    """Processor milliseconds of the passes and the update, mean of 30 steps after 5."""
+    from ganglion.models.language import LanguageNet
+    from ganglion.objectives.language import NextToken
+    from ganglion.optim.optimizers import make_optimizer
+
+    torch.manual_seed(0)
+    goal = NextToken(LanguageNet(size, units=WIDTH, layers=LAYERS, heads=HEADS, positions=positions))
+    update = make_optimizer(optimizer, goal, 4e-3, 0.1, bf16=bf16)
+    windows = codes.view(BATCH, CONTEXT + 1)
+    batch, spent = {"x": windows[:, :-1], "y": windows[:, 1:]}, [0.0, 0.0, 0.0]
+    for step in range(35):
+        update.zero_grad()
+        times = [time.process_time()]
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            loss = goal(batch, "train").loss.mean()
+        for work in (lambda: None, loss.backward, update.step):
+            work()
+            times.append(time.process_time())
+        if step >= 5:
+            spent = [a + (c - b) / 30 * 1e3 for a, b, c in zip(spent, times, times[1:])]
+    return spent
 
 
 def write(text: str, options: argparse.Namespace) -> None:
@@ -223,13 +270,14 @@ def codes_of(text: str) -> tuple[Tensor, int]:
 
 def main() -> None:
     """One part, by its name."""
-    parts = {"quality": quality, "speed": speed, "time": time_to, "generate": write}
+    parts = {"quality": quality, "speed": speed, "time": time_to, "generate": write, "parts": step_parts}
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("part", choices=parts)
     ask.add_argument("--seeds", type=int, default=3)
     ask.add_argument("--rounds", type=int, default=5)
     ask.add_argument("--steps", type=int, nargs="+", default=[400, 500])
     ask.add_argument("--threads", type=int, default=1)
+    ask.add_argument("--precision", default="auto", help="of our fits: auto, float32 or bf16")
     ask.add_argument("--compiled", action=argparse.BooleanOptionalAction, default=True)
     options = ask.parse_args()
     torch.set_num_threads(options.threads)

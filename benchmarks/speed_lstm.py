@@ -75,6 +75,16 @@ def ganglion(task: Task, name: str, **settings: Any) -> Seconds:
     return taken
 
 
+def compare_precisions(task: Task, seeds: int) -> None:
+    """Accuracy of ours in float32 and in bf16, over seeds."""
+    for seed in range(seeds):
+        for precision in ("float32", "bf16"):
+            ganglion(task, precision, precision=precision, random_state=seed)
+    rows = [[name, f"{np.mean(found):.3f}", f"{min(found):.3f} to {max(found):.3f}"]
+            for name, found in task.scores.items()]  # fmt: skip
+    print(table(["precision", "accuracy", "spread"], rows), machine(), sep="\n")
+
+
 class Classifier(nn.Module):
     """The loops' network: an LSTM and a dense layer on its last answer, of packed or of padded series."""
 
@@ -187,6 +197,9 @@ def main() -> None:
     ask.add_argument("--rows", type=int, default=2000)
     ask.add_argument("--units", type=int, default=64)
     ask.add_argument("--epochs", type=int, default=4)
+    ask.add_argument(
+        "--precisions", type=int, default=0, help="only ours, of so many seeds, in 32 and in 16 bits"
+    )
     ask.add_argument("--quick", action="store_true", help="one round of one epoch of few rows")
     ask.add_argument("--only", nargs="+", help="beside ours")
     ask.add_argument("--keras-python", default=sys.executable, help="the Python that has Keras")
@@ -201,6 +214,9 @@ def main() -> None:
         chosen.rounds, chosen.rows, chosen.epochs = 1, 300, 1
     sizes = {"rows": chosen.rows, "units": chosen.units, "epochs": chosen.epochs}
     task = Task(**sizes)
+    if chosen.precisions:
+        compare_precisions(task, chosen.precisions)
+        return
     runs: dict[str, Callable[[str], Seconds]] = {
         OURS: partial(ganglion, task),
         HELD: partial(ganglion, task, validation_fraction=0.1, patience=1000),

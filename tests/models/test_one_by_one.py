@@ -50,6 +50,7 @@ def test_others_keep_their_own_step(net):
     for other in (
         LanguageNet(9, units=8, heads=2, layers=1, positions="alibi").eval(),
         LanguageNet(9, units=8, cell="gru", layers=1).eval(),
+        LanguageNet(9, units=8, heads=2, layers=1, causal=False).eval(),
         net.train(),
     ):
         assert other.writing() == other.step

@@ -128,3 +128,18 @@ def test_a_pool_begins_as_the_mean_of_what_is_there():
 def test_heads_that_do_not_fit():
     with pytest.raises(ParameterError, match="heads must divide"):
         MultiHeadAttention(10, 3)
+
+
+@pytest.mark.parametrize("n_keys", [40, 300])
+def test_half_precision_learns_what_single_does(n_keys):
+    """With gradients bf16 goes another way on a CPU, through products or float32; both are attention."""
+    layer, x = MultiHeadAttention(16, 2, causal=True), torch.randn(2, n_keys, 16)
+    found = []
+    for narrow in (False, True):
+        layer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
+            out = layer(x)
+        out.float().square().sum().backward()
+        found.append((out.detach().float(), layer.query.weight.grad / layer.query.weight.grad.norm()))
+    for one, other in zip(*found):
+        torch.testing.assert_close(one, other, rtol=0, atol=0.03)

@@ -53,7 +53,10 @@ class OneByOne:
             and isinstance(body.positions, Rotary)
             and not body.training
             and all(
-                block.norm_first and block.cross is None and block.attention.window is None
+                block.norm_first
+                and block.cross is None
+                and block.attention.causal
+                and block.attention.window is None
                 for block in body.blocks
             )
         )

@@ -85,6 +85,22 @@ class CorpusLearner(Learner):
                 self.n_features_in_ = 1
             return self._fit(*parts(seed), seed, again)
 
+    def _reads(self) -> str:
+        """What reads: attention, where there is no choice."""
+        return getattr(self, "cell", "transformer")
+
+    def reader_shape(self) -> dict[str, Any]:
+        """The fields that a reader must share to begin with this one's weights."""
+        shape = {"cell": self._reads(), "units": self.units, "layers": self.layers}
+        attends = {"heads": self.heads, "positions": self.positions}
+        return shape | (attends if shape["cell"] == "transformer" else {"bidirectional": False})
+
+    def _given(self, X: Any, sample_weight: Any) -> list[str]:
+        """The texts as they were given, empty ones too; weights are refused."""
+        if sample_weight is not None:
+            raise DataError("texts are learned without weights, got sample_weight; leave it out.")
+        return listed(X)
+
     def _texts(self, X: Any) -> list[str]:
         texts = [text for text in listed(X) if text]
         if not texts:
@@ -147,7 +163,7 @@ class CorpusLearner(Learner):
         objective, device = self._objective(), train.told.device
         precision = self.precision
         if precision == "auto":  # what recurrent cells carry over many places would lose digits on its way
-            attends = getattr(self, "cell", "transformer") == "transformer"
+            attends = self._reads() == "transformer"
             precision = sequence_precision("transformer", self.units, device) if attends else "float32"
         n, places = len(train.batches(self.context, 1)), train.places(self.context)  # type: ignore[arg-type]
         plan = make_plan(self, self.module_, n, device, precision=precision, uses=places)

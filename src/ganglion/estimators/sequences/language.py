@@ -9,7 +9,6 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from ganglion.base.device import pick_device
-from ganglion.base.errors import DataError
 from ganglion.base.fields import AtLeast, Between
 from ganglion.base.numbers import number
 from ganglion.base.seeds import seed_from
@@ -61,9 +60,7 @@ class LanguageModel(CorpusLearner):
         'three'
         """
         self._check()
-        if sample_weight is not None:
-            raise DataError("texts are learned without weights, got sample_weight; leave it out.")
-        given = listed(X)
+        given = self._given(X, sample_weight)
         behind = None if y is None else read_texts(listed(y), len(given))
         texts = self._texts([*given, *(behind or [])])
         rows = read_validation(validation, len(given), [bool(text) or y is not None for text in given])

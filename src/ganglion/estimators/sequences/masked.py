@@ -51,9 +51,7 @@ class MaskedLanguageModel(CorpusLearner):
         Raises ``DataError`` or ``ParameterError``.
         """
         self._check()
-        if sample_weight is not None:
-            raise DataError("texts are learned without weights, got sample_weight; leave it out.")
-        given = listed(X)
+        given = self._given(X, sample_weight)
         texts = self._texts(given)
         rows = read_validation(validation, len(given), [bool(text) for text in given])
         self._trained(texts, lambda seed: self._parts(texts, rows, seed))

@@ -125,11 +125,7 @@ class TextClassifier(ClassTarget, SequenceNetwork):
                 f"start must be a fitted MaskedLanguageModel or LanguageModel, got a {type(start).__name__}; leave it "
                 "out, or learn one from texts first."
             )
-        shape = {"cell": getattr(start, "cell", "transformer"), "units": start.units, "layers": start.layers}
-        shape |= (
-            {"heads": start.heads, "positions": start.positions} if shape["cell"] == "transformer" else {}
-        )
-        shape |= {"bidirectional": False} if shape["cell"] != "transformer" else {}
+        shape = start.reader_shape()
         if any(getattr(self, k) != v for k, v in shape.items()):
             wanted = ", ".join(f"{k}={v!r}" for k, v in shape.items())
             raise ParameterError(
